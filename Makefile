@@ -1,0 +1,146 @@
+# detshim: one non-recursive file. Sources are found by wildcard: a file is added by creating it.
+# Settings may stand in config.mk; V=1 shows commands; B=DIR builds elsewhere.
+
+B ?= build
+-include config.mk
+.DEFAULT_GOAL := all
+no_setup := clean help format format-check
+ifneq ($(filter-out $(no_setup),$(or $(MAKECMDGOALS),all)),)
+include $(B)/setup.mk
+endif
+$(B)/setup.mk: tools/setup.sh
+	@tools/setup.sh $@
+
+V ?= 0
+Q := $(if $(filter 0,$(V)),@)
+say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
+CC := gcc
+NVCC = $(CUDA_HOME)/bin/nvcc
+CLANG := clang-14
+PREFIX ?= /usr/local
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
+CPPFLAGS = -I. -Iinclude -isystem $(CUDA_HOME)/include -MMD -MP
+CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g $(WARN)
+SHIM_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions -U_FORTIFY_SOURCE $(EXTRA)
+SHIM_LDFLAGS := -shared -Wl,-z,defs,-z,now,-z,relro,-z,nodelete,-z,noexecstack -Wl,--exclude-libs,ALL \
+  -Wl,--version-script=$(B)/exports.map -Wl,--gc-sections
+SHIM_LIBS := -l:liblz4.a -l:libzstd.a
+
+# Folders without CUDA calls: linked into unit tests, fuzz targets and the command line as an archive.
+pure_dirs := shim/core shim/policy shim/log shim/image shim/ptx replacements
+wrapper_dirs := $(filter-out $(pure_dirs) shim/,$(patsubst %/,%,$(wildcard shim/*/)))
+objs = $(patsubst %,$(B)/obj/%.o,$(wildcard $(addsuffix /*.c,$(1)) $(addsuffix /*.S,$(1))))
+pure_objs := $(call objs,$(pure_dirs) replacements/reference)
+lib_objs := $(pure_objs) $(call objs,$(wrapper_dirs)) $(B)/obj/shim/shim.c.o
+cli_objs := $(call objs,cli)
+defs := $(wildcard shim/*/*.def include/detshim/*.def)
+
+all: $(B)/libdetshim.so $(B)/detshim ## the library and the command line
+$(B)/obj/%.c.o: %.c $(defs) $(B)/setup.mk
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(SHIM_CFLAGS) -c $< -o $@
+$(B)/obj/%.S.o: %.S $(wildcard replacements/*.ptx) $(B)/setup.mk
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -c $< -o $@
+$(B)/exports.map: tools/exports.sh $(defs)
+	$(Q)mkdir -p $(@D) && tools/exports.sh >$@
+$(B)/libdetshim.so: $(lib_objs) $(B)/exports.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SHIM_LDFLAGS) $(EXTRA) -o $@ $(lib_objs) $(SHIM_LIBS)
+$(B)/libdetpure.a: $(pure_objs)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/detshim: $(cli_objs) $(B)/libdetpure.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) -static $(EXTRA) -o $@ $(cli_objs) $(B)/libdetpure.a $(SHIM_LIBS)
+
+# --- test bench: software GPU, training programs, small preload programs
+soft := $(B)/softgpu
+soft_objs = $(patsubst %,$(B)/soft/%.o,$(wildcard $(addprefix tests/softgpu/,$(addsuffix _*.c,$(1)))))
+SOFT_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ffp-contract=off -mfma -mf16c
+$(B)/soft/%.c.o: %.c $(B)/setup.mk
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(SOFT_CFLAGS) -c $< -o $@
+$(soft)/libcuda.so.1: $(call soft_objs,driver ptx exec) $(B)/soft/driver.map
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -Wl,--version-script=$(B)/soft/driver.map \
+	  -o $@ $(filter %.o,$^) $(SHIM_LIBS) -lpthread -lm
+$(B)/soft/driver.map: tests/softgpu/driver.map
+	$(Q)mkdir -p $(@D) && cp $< $@
+$(soft)/libcudart.so.13: $(call soft_objs,runtime) tests/softgpu/runtime.map
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -shared -Wl,-soname,libcudart.so.13 -Wl,-z,defs -Wl,--version-script=tests/softgpu/runtime.map \
+	  -o $@ $(filter %.o,$^) -lpthread
+softgpu: $(soft)/libcuda.so.1 $(soft)/libcudart.so.13
+
+NVCC_FLAGS := -O2 -std=c++17 -arch=sm_90 -Wno-deprecated-gpu-targets
+programs := $(patsubst tests/programs/%.cu,$(B)/programs/%,$(wildcard tests/programs/*.cu)) \
+  $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/programs/*.c)) $(B)/programs/digits_mlp_static
+$(B)/programs/%: tests/programs/%.cu $(wildcard tests/programs/*.h) $(B)/setup.mk
+	$(call say,NVCC,$<)
+	$(Q)mkdir -p $(@D) && $(NVCC) $(NVCC_FLAGS) -cudart shared $(FLAGS_$*) -o $@ $< $(LIBS_$*)
+$(B)/programs/digits_mlp_static: tests/programs/digits_mlp.cu $(wildcard tests/programs/*.h) $(B)/setup.mk
+	$(call say,NVCC,$@)
+	$(Q)mkdir -p $(@D) && $(NVCC) $(NVCC_FLAGS) -o $@ $<
+$(B)/programs/%: tests/programs/%.c $(wildcard tests/programs/*.h) $(B)/setup.mk
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -I$(CUDA_HOME)/include -o $@ $< -L$(CUDA_HOME)/lib -lm -ldl $(LIBS_$*)
+LIBS_digits_nvrtc = -l:libnvrtc.so.13 -Wl,-rpath,$(CUDA_HOME)/lib
+programs: $(programs)
+
+# --- tests: unit (pure code), then everything that starts children under the preload
+TEST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -DBUILD='"$(abspath $(B))"' -DROOT='"$(CURDIR)"'
+unit_srcs := $(wildcard tests/unit/*/test_*.c)
+unit_tests := $(foreach s,$(unit_srcs),$(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(s))))
+child_tests := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/preload/test_*.c tests/softgpu/test_*.c tests/cli/test_*.c tests/gpu/test_*.c))
+script_tests := $(wildcard tests/preload/test_*.sh tests/cli/test_*.sh tests/softgpu/test_*.sh)
+preload_programs := $(patsubst tests/preload/programs/%.c,$(B)/preload/%,$(wildcard tests/preload/programs/*.c)) \
+  $(patsubst tests/preload/programs/%.cu,$(B)/preload/%,$(wildcard tests/preload/programs/*.cu))
+define unit_rule
+$(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.a
+	$$(call say,TEST,$(1))
+	@mkdir -p $$(@D)
+	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
+endef
+$(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
+$(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(TEST_CFLAGS) -o $@ $< $(wildcard tests/support/*.c) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm -ldl
+$(B)/preload/%: tests/preload/programs/%.c $(B)/setup.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -I. -I$(CUDA_HOME)/include -o $@ $< -ldl -lpthread -lm $(LIBS_preload_$*)
+$(B)/preload/%: tests/preload/programs/%.cu $(B)/setup.mk
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) $(NVCC_FLAGS) -cudart shared $(FLAGS_preload_$*) -o $@ $<
+unit: $(unit_tests) ## unit tests only; M=ptx picks one module
+	@tools/run_tests.sh $(B)/tap $(filter $(B)/tests/$(M)%,$(unit_tests))
+bench_deps := all softgpu programs $(preload_programs)
+test: $(bench_deps) $(unit_tests) $(child_tests) ## everything that needs no GPU; ends with `N passed, N failed, N skipped`
+	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(unit_tests) $(child_tests) $(script_tests)
+one: $(bench_deps) $(filter %/$(T),$(unit_tests) $(child_tests)) ## one test program: make one T=test_x
+	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(filter %/$(T) %/$(T).sh,$(unit_tests) $(child_tests) $(script_tests))
+demo: all softgpu programs ## an unmodified training program: plain runs differ, preloaded runs match
+	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/demo.sh
+
+-include tools/more.mk
+lint: all ## layering, export list, undefined symbols, one row per wrapped call
+	@B=$(B) tools/lint.sh
+format: ## clang-format over the tree
+	$(Q)git ls-files '*.c' '*.h' '*.cu' | xargs clang-format -i
+format-check:
+	$(Q)git ls-files '*.c' '*.h' '*.cu' | xargs clang-format --dry-run -Werror
+install: all ## PREFIX, DESTDIR
+	$(Q)install -Dm755 $(B)/libdetshim.so $(DESTDIR)$(PREFIX)/lib/libdetshim.so
+	$(Q)install -Dm755 $(B)/detshim $(DESTDIR)$(PREFIX)/bin/detshim
+clean:
+	$(Q)rm -rf $(B)
+help: ## this text
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
+.PHONY: all softgpu programs unit test one demo lint format format-check install clean help
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,47 @@
+/* The shape of a wrapped call (style.md section 4). A wrapper is one DET_CALL row in its library's .def and one
+ * DET_EXPORT function: enter, decide, log, forward, leave. */
+#ifndef DET_LOADER_CALL_H
+#define DET_LOADER_CALL_H
+
+#include <stdbool.h>
+
+#define DET_EXPORT __attribute__((visibility("default")))
+
+enum det_call {
+#define DET_CALL(symbol, since, how) DET_ID_##symbol,
+#include "shim/loader/calls.def"
+#undef DET_CALL
+    DET_N_CALLS
+};
+/** Families of vendor libraries; a call belongs to the family whose table it stands in. */
+enum det_family {
+#define DET_FAMILY(id, soname_prefix) DET_FAMILY_##id,
+#include "shim/loader/families.def"
+#undef DET_FAMILY
+    DET_N_FAMILIES
+};
+
+/** False when the wrapper must forward at once: we are off, inside our own code, or already inside the same family on
+ *  this thread (cuBLAS calling itself is silent, the driver calls it makes are still seen). */
+bool det_enter(enum det_call call);
+void det_leave(enum det_call call);
+/** Work of our own that calls hooked functions (twin loads, folds): between these, det_enter is false everywhere. */
+void det_inside_begin(void);
+void det_inside_end(void);
+
+/** Address of the real function for this caller (instance rules: notes/interposition.md section 3.5); a stub that returns
+ *  the family's "not initialised" status when no library has it. Never NULL, never ours. */
+void *det_real(enum det_call call, const void *caller);
+/** The same, but NULL when the loaded library lacks it. */
+void *det_real_or_null(enum det_call call, const void *caller);
+/** A driver function we do not wrap but need ourselves, by exported name (e.g. "cuMemAlloc_v2"); NULL when absent.
+ *  Looked up in the libcuda instance already loaded; never loads anything. */
+void *det_driver_symbol(const char *name);
+
+/** Typed by the vendor header's own declaration, so a wrong argument does not compile. */
+#define DET_REAL(symbol) ((__typeof__(&symbol))det_real(DET_ID_##symbol, __builtin_return_address(0)))
+#define DET_NAME(symbol) #symbol
+
+const char *det_call_name(enum det_call call);
+
+#endif

@@ -1,0 +1,50 @@
+/* Events and the ledger. An event is filled once and written as text or JSON by one walk; one record is one
+ * write(2). The summary at exit is derived from the ledger. Never prints in a process where nothing happened.
+ * Callable from any wrapper at any time: no locks held across calls out, no errno change. */
+#ifndef DET_LOG_LOG_H
+#define DET_LOG_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/policy/policy.h"
+
+/** One change we made to one call. `call` is the exported name, `field` what was changed; texts may be NULL,
+ *  then the numbers are printed. Counts per (call, rule, field, given); written according to the log level. */
+void det_log_override(const char *call, enum det_rule rule, const char *field, long long asked, long long given);
+void det_log_override_text(const char *call, enum det_rule rule, const char *field, const char *asked,
+    const char *given);
+/** The user's own setting won over a rule (`kept`), or breaks the promise (`conflict`, makes the run conflicted). */
+void det_log_kept(const char *call, enum det_rule rule, const char *field, const char *value);
+void det_log_conflict(const char *call, enum det_rule rule, const char *field, const char *value);
+/** Something is wrong with an input or with us: one clear line per distinct text, counted. Format: det_line_printf. */
+void det_log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/** Free-form record for the log file only, e.g. an entropy draw: kind and up to one subject and two numbers. */
+void det_log_event(const char *kind, const char *subject, const char *detail, uint64_t a, uint64_t b);
+
+/** A row of the ledger: everything of one kind, name, class, rule and reason. Rows live as long as the process. */
+struct det_ledger_row;
+/** Find or make a row. kind "kernel" or "call"; rule DET_N_RULES when none; reason "" or one line. Strings are
+ *  copied. Never NULL (a shared overflow row when memory is out). */
+struct det_ledger_row *det_ledger_row(const char *kind, const char *name, enum det_class cls, enum det_rule rule,
+    const char *reason);
+/** Count one launch or call: one relaxed atomic add. Hits of uncovered (and, strict 2, unknown) rows also arm the
+ *  strict flag below. */
+void det_ledger_hit(struct det_ledger_row *row);
+/** Move `n` hits from one row to another: a launch found uncovered after the fact (table full, foreign writer). */
+void det_ledger_move(struct det_ledger_row *from, struct det_ledger_row *to, uint64_t n);
+uint64_t det_ledger_count(enum det_class cls);
+/** Counter that is not a class: "promotions", "waits", "special addends"; shown in the log's last record. */
+void det_log_counter(const char *name, uint64_t add);
+
+/** True when strict mode must end the process at the next synchronising call. */
+bool det_strict_pending(void);
+/** Print the whole list of what was uncovered, close the log, and _exit(4). */
+_Noreturn void det_strict_end(void);
+
+/** At process end, from the library's destructor: summary on stderr (design section 2) and last log record. */
+void det_log_finish(void);
+/** In the child after fork: forget the parent's counts, open a log of our own on first use. */
+void det_log_fork_child(void);
+
+#endif
