@@ -46,6 +46,11 @@ const struct det_policy *det_policy(void);
 /** Pure form for tests: parse from `get(name)`; appends one line per bad value through `complain`. */
 void det_policy_parse(struct det_policy *out, const char *(*get)(const char *name, void *arg), void *arg,
     void (*complain)(const char *line, void *arg));
+/** One line per variable of `environment` ("NAME=value", NULL-terminated) that starts with DETSHIM_ and is no option. */
+void det_policy_unknown(char *const *environment, void (*complain)(const char *line, void *arg), void *arg);
+/** Value of a variable of this process by scanning `environ` itself: some programs (bash) export a getenv of
+ *  their own. NULL when unset. */
+const char *det_policy_env(const char *name, void *unused);
 /** Cheap, before anything is judged: false when every hook must be a plain jump (level off, DETSHIM_PROCS excludes
  *  this program, or AT_SECURE). Result cached. */
 bool det_policy_active(void);
