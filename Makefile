@@ -117,6 +117,12 @@ $(B)/preload/%: tests/preload/programs/%.c $(B)/setup.mk
 $(B)/preload/%: tests/preload/programs/%.cu $(B)/setup.mk
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(NVCC_FLAGS) -cudart shared $(FLAGS_preload_$*) -o $@ $<
+# Images of every form nvcc writes: inputs of the image tests, seeds of the fuzz targets.
+images := $(B)/images/.made
+$(images): tools/make_images.sh $(B)/setup.mk
+	$(call say,NVCC,$(B)/images)
+	$(Q)tools/make_images.sh $(CUDA_HOME) $(@D) && touch $@
+$(filter $(B)/tests/image_%,$(unit_tests)): | $(images)
 unit: $(unit_tests) ## unit tests only; M=ptx picks one module
 	@tools/run_tests.sh $(B)/tap $(filter $(B)/tests/$(M)%,$(unit_tests))
 bench_deps := all softgpu programs $(preload_programs)

@@ -16,10 +16,12 @@ enum det_image_kind { DET_IMAGE_PTX, DET_IMAGE_ELF, DET_IMAGE_OTHER };
 /** One piece of code for one architecture. `payload` points into the bytes that were read. */
 struct det_image_entry {
     enum det_image_kind kind;
-    unsigned sm;          /* 90 for sm_90 or compute_90; 0 when unknown */
-    char suffix;          /* 'a', 'f' or 0: architecture-specific and family-specific targets */
-    bool relocatable;     /* -rdc output: its code is not final until linked */
-    bool lto;             /* NVVM bitcode for device link-time optimisation: kind is OTHER */
+    unsigned sm;      /* 90 for sm_90 or compute_90; 0 when unknown */
+    char suffix;      /* 'a', 'f' or 0: architecture-specific and family-specific targets */
+    bool relocatable; /* -rdc output: its code is not final until linked */
+    bool
+        linked; /* machine code written by nvlink (a note in the ELF says so; seen when not compressed) */
+    bool lto; /* NVVM bitcode for device link-time optimisation: kind is OTHER */
     uint64_t flags;
     const uint8_t *payload;
     size_t payload_bytes; /* as stored, padding removed where the header tells */
@@ -50,13 +52,15 @@ size_t det_image_scan_elf(const void *bytes, size_t n_bytes,
 
 /** Which PTX speaks for the kernels of an image on a device (design section 6.2). */
 enum det_image_voice {
-    DET_VOICE_PTX,        /* *ptx is what the driver compiles, or of the very target of the machine code it picks */
+    DET_VOICE_PTX, /* *ptx is what the driver compiles, or of the very target of the machine code it picks */
     DET_VOICE_OTHER_ARCH, /* there is PTX, but of another architecture than the machine code the driver picks */
-    DET_VOICE_NONE,       /* machine code only */
-    DET_VOICE_LINKED,     /* relocatable or LTO code: kernels are made by a later link */
-    DET_VOICE_NOTHING     /* nothing here runs on this device */
+    DET_VOICE_NONE,   /* machine code only */
+    DET_VOICE_LINKED, /* relocatable or LTO code: kernels are made by a later link */
+    DET_VOICE_NOTHING /* nothing here runs on this device */
 };
-/** sm: 10 * major + minor of the device. Entries must have been read already; *ptx and *code may become NULL.
+/** Where machine code of several forms would fit, the exact sm comes before older ones and 'a' before 'f' before plain; which
+ *  one a driver prefers among forms of one sm is not documented and not yet seen on a device.
+ *  sm: 10 * major + minor of the device. Entries must have been read already; *ptx and *code may become NULL.
  *  Machine code sm_XY runs on devices of the same major with minor >= Y; suffix 'a' only on the exact sm; 'f' on the same
  *  family (same major, minor >= Y); PTX compute_XY on any sm >= XY ('a': exact sm, 'f': family). */
 enum det_image_voice det_image_voice(const struct det_image *image, unsigned sm,
