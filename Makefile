@@ -23,7 +23,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmis
 CPPFLAGS = -I. -Iinclude -isystem $(CUDA_HOME)/include -MMD -MP
 CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g $(WARN)
 SHIM_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions -U_FORTIFY_SOURCE $(EXTRA)
-SHIM_LDFLAGS := -shared -Wl,-z,defs,-z,now,-z,relro,-z,nodelete,-z,noexecstack -Wl,--exclude-libs,ALL \
+SHIM_LDFLAGS := -shared -Wl,-Bsymbolic-functions -Wl,-z,defs,-z,now,-z,relro,-z,nodelete,-z,noexecstack -Wl,--exclude-libs,ALL \
   -Wl,--version-script=$(B)/exports.map -Wl,--gc-sections
 SHIM_LIBS := -l:liblz4.a -l:libzstd.a
 
@@ -37,6 +37,8 @@ cli_objs := $(call objs,cli)
 defs := $(wildcard shim/*/*.def include/detshim/*.def)
 
 all: $(B)/libdetshim.so $(B)/detshim ## the library and the command line
+# Runs before sanitizers and allocators are ready: the compiler must not turn its loops into calls of libc.
+$(B)/obj/shim/loader/%: SHIM_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns -fno-stack-protector
 $(B)/obj/%.c.o: %.c $(defs) $(B)/setup.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

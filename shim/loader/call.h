@@ -4,6 +4,7 @@
 #define DET_LOADER_CALL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define DET_EXPORT __attribute__((visibility("default")))
 
@@ -39,7 +40,8 @@ void *det_real_or_null(enum det_call call, const void *caller);
 void *det_driver_symbol(const char *name);
 
 /** Typed by the vendor header's own declaration, so a wrong argument does not compile. */
-#define DET_REAL(symbol) ((__typeof__(&symbol))det_real(DET_ID_##symbol, __builtin_return_address(0)))
+#define DET_REAL(symbol)                                                                           \
+    ((__typeof__(&symbol))(uintptr_t)det_real(DET_ID_##symbol, __builtin_return_address(0)))
 #define DET_NAME(symbol) #symbol
 
 const char *det_call_name(enum det_call call);

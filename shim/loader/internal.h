@@ -1,0 +1,86 @@
+/* What the files of this folder share. Everything here is callable from the dlsym path: no libc function, no lock, no
+ * allocation, state lazily filled and idempotent, since all of it may run before any constructor
+ * (notes/interposition.md sections 1.5 and 3.5). */
+#ifndef DET_LOADER_INTERNAL_H
+#define DET_LOADER_INTERNAL_H
+
+#include <elf.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shim/loader/call.h"
+
+/* --- elf.c: objects in memory --- */
+/** The dynamic section's entry with this tag as an address (already relocated or not), 0 when absent. */
+uintptr_t det_elf_pointer(uintptr_t base, const ElfW(Dyn) * dynamic, ElfW(Sxword) tag);
+/** DT_SONAME, or the last part of `path`; never NULL. */
+const char *det_elf_soname(uintptr_t base, const ElfW(Dyn) * dynamic, const char *path);
+/** Does DT_NEEDED name `soname`? */
+bool det_elf_needs(uintptr_t base, const ElfW(Dyn) * dynamic, const char *soname);
+/** The default version of a defined function or datum; NULL when the object does not define it. */
+void *det_elf_symbol(uintptr_t base, const ElfW(Dyn) * dynamic, const char *name);
+bool det_same(const char *a, const char *b);
+bool det_starts(const char *text, const char *with);
+
+struct det_object {
+    uintptr_t base, lo, hi;
+    const ElfW(Dyn) * dynamic;
+    const char *path; /* of the link map: lives as long as the object stays loaded */
+};
+/** The object whose mapping holds `address`; false when none (generated code). */
+bool det_object_at(const void *address, struct det_object *out);
+void det_object_from_info(const struct dl_phdr_info *info, struct det_object *out);
+
+/* --- libc.c: libc's own loader functions --- */
+struct det_libc {
+    void *(*dlsym)(void *handle, const char *name);
+    void *(*dlvsym)(void *handle, const char *name, const char *version);
+    void *(*dlopen)(const char *path, int mode);
+};
+/** Members are NULL only where the process has no such function (glibc < 2.34 without libdl). */
+const struct det_libc *det_libc(void);
+/** dlsym of the preload behind us, else libc's. */
+void *det_next_dlsym(void);
+bool det_is_ours(const void *address);
+
+/* --- names.c: the table of wrapped calls --- */
+/** DET_N_CALLS when `name` is not wrapped. */
+enum det_call det_call_find(const char *name);
+enum det_family det_call_family(enum det_call call);
+const void *det_call_wrapper(enum det_call call);
+/** The wrapped call whose wrapper this is, DET_N_CALLS otherwise. */
+enum det_call det_call_of_wrapper(const void *address);
+
+/* --- instance.c: loaded copies of vendor libraries --- */
+struct det_instance {
+    enum det_family family;
+    bool part; /* libcudnn_ops.so and its like: not what a program calls by PLT */
+    struct det_object object;
+    const char *soname;
+    _Atomic(void *) reals[DET_N_CALLS];
+};
+/** Refresh the list if objects came or went. */
+void det_instances_scan(void);
+/** The instance whose mapping holds `address`; NULL when it is no vendor library. Scans. */
+struct det_instance *det_instance_at(const void *address);
+/** First instance of the family that is not a part; NULL when none is loaded. */
+struct det_instance *det_instance_first(enum det_family family);
+/** Called by the dlopen hook: something may be loaded by the time of the next call. */
+void det_instances_may_change(void);
+/** dlsym handed this instance's `call` out: later calls without a better clue go there. */
+void det_instance_handed_out(struct det_instance *instance, enum det_call call);
+/** The driver told a better address for `call` than its export (cuGetProcAddress). */
+void det_instance_set_real(struct det_instance *instance, enum det_call call, void *real);
+
+/* --- guard.c --- */
+/** Level and DETSHIM_PROCS allow us to act; one load after the first time. */
+bool det_loader_on(void);
+
+/* --- observations for the self-test at exit (selftest.c) --- */
+enum det_seen { DET_SEEN_DEEPBIND = 1, DET_SEEN_WRAPPER = 2, DET_SEEN_DLSYM = 4 };
+void det_loader_saw(enum det_seen what);
+
+#endif

@@ -1,0 +1,118 @@
+/* The table of wrapped calls: name, wrapper, family, and a hash to find a name. No vendor header is seen here, so that the
+ * wrappers can be named as plain addresses; the hash is filled lazily by inserts that any number of threads may repeat. */
+#include "shim/loader/internal.h"
+
+#define DET_CALL(symbol, since, how) extern const char symbol[];
+#include "shim/loader/calls.def"
+#undef DET_CALL
+
+static const struct {
+    const char *name;
+    const void *wrapper;
+} calls[] = {
+#define DET_CALL(symbol, since, how) { #symbol, symbol },
+#include "shim/loader/calls.def"
+#undef DET_CALL
+};
+
+/* DET_FIRST_<family> is the id of the first call of that family's table. */
+enum det_first {
+#define DET_TABLE(family)            DET_FIRST_##family, DET_BEFORE_##family = DET_FIRST_##family - 1,
+#define DET_CALL(symbol, since, how) DET_POSITION_##symbol,
+#include "shim/loader/calls.def"
+#undef DET_CALL
+#undef DET_TABLE
+};
+
+static const struct {
+    enum det_first first;
+    enum det_family family;
+} tables[] = {
+#define DET_TABLE(family) { DET_FIRST_##family, DET_FAMILY_##family },
+#define DET_CALL(symbol, since, how)
+#include "shim/loader/calls.def"
+#undef DET_CALL
+#undef DET_TABLE
+};
+
+enum { N_BUCKETS = 4096 };
+_Static_assert(DET_N_CALLS * 3 < N_BUCKETS, "the hash must stay sparse");
+static _Atomic uint16_t buckets[N_BUCKETS]; /* id + 1; 0 is empty */
+static _Atomic uint8_t families[DET_N_CALLS];
+static _Atomic int filled;
+
+static uint32_t hash(const char *name)
+{
+    uint32_t h = 2166136261u;
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 16777619u;
+    return h ^ (h >> 15);
+}
+
+/* A slot is written once and never changes, so two threads that insert in the same order agree. */
+static void insert(enum det_call call)
+{
+    for (uint32_t i = hash(calls[call].name);; i++) {
+        uint16_t there = 0;
+        if (atomic_compare_exchange_strong(&buckets[i % N_BUCKETS], &there, (uint16_t)(call + 1)) ||
+            there == call + 1)
+            return;
+    }
+}
+
+static void fill(void)
+{
+    size_t table = 0;
+    const size_t n_tables = sizeof tables / sizeof tables[0];
+    for (unsigned call = 0; call < DET_N_CALLS; call++) {
+        while (table + 1 < n_tables && (unsigned)tables[table + 1].first <= call)
+            table++;
+        atomic_store_explicit(&families[call], (uint8_t)tables[table].family, memory_order_relaxed);
+        insert(call);
+    }
+    atomic_store_explicit(&filled, 1, memory_order_release);
+}
+
+static void ensure_filled(void)
+{
+    if (!atomic_load_explicit(&filled, memory_order_acquire))
+        fill();
+}
+
+enum det_call det_call_find(const char *name)
+{
+    ensure_filled();
+    for (uint32_t i = hash(name);; i++) {
+        const unsigned id = atomic_load_explicit(&buckets[i % N_BUCKETS], memory_order_relaxed);
+        if (!id)
+            return DET_N_CALLS;
+        if (det_same(calls[id - 1].name, name))
+            return id - 1;
+    }
+}
+
+enum det_family det_call_family(enum det_call call)
+{
+    ensure_filled();
+    return atomic_load_explicit(&families[call], memory_order_relaxed);
+}
+
+const void *det_call_wrapper(enum det_call call)
+{
+    return calls[call].wrapper;
+}
+
+enum det_call det_call_of_wrapper(const void *address)
+{
+    if (!det_is_ours(address))
+        return DET_N_CALLS;
+    for (unsigned call = 0; call < DET_N_CALLS; call++)
+        if (calls[call].wrapper == address)
+            return call;
+    return DET_N_CALLS;
+}
+
+const char *det_call_name(enum det_call call)
+{
+    return call < DET_N_CALLS ? calls[call].name : "?";
+}

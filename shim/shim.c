@@ -1,0 +1,37 @@
+/* Start, fork and end of the library in a process. The constructor is an accelerator only: libraries of the program may have
+ * called us before it ran, and everything works without it. The destructor makes no CUDA call and frees nothing, since
+ * other libraries' destructors may still come through our wrappers. */
+#include <stddef.h>
+
+#include "detshim/detshim.h"
+#include "shim/loader/call.h"
+#include "shim/loader/loader.h"
+#include "shim/log/log.h"
+
+/* pthread_atfork lives in a static archive before glibc 2.34; this is what it calls. Absent in musl, hence weak. */
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+    void *dso) __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+DET_EXPORT const char *detshim_version(void)
+{
+    return DETSHIM_VERSION;
+}
+
+static void in_fork_child(void)
+{
+    det_log_fork_child();
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    det_loader_warm();
+    if (__register_atfork)
+        __register_atfork(NULL, NULL, in_fork_child, &__dso_handle);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    det_loader_self_test();
+    det_log_finish();
+}
