@@ -11,23 +11,25 @@
 
 /** One change we made to one call. `call` is the exported name, `field` what was changed; texts may be NULL,
  *  then the numbers are printed. Counts per (call, rule, field, given); written according to the log level. */
-void det_log_override(const char *call, enum det_rule rule, const char *field, long long asked, long long given);
-void det_log_override_text(const char *call, enum det_rule rule, const char *field, const char *asked,
-    const char *given);
+void det_log_override(
+    const char *call, enum det_rule rule, const char *field, long long asked, long long given);
+void det_log_override_text(
+    const char *call, enum det_rule rule, const char *field, const char *asked, const char *given);
 /** The user's own setting won over a rule (`kept`), or breaks the promise (`conflict`, makes the run conflicted). */
 void det_log_kept(const char *call, enum det_rule rule, const char *field, const char *value);
 void det_log_conflict(const char *call, enum det_rule rule, const char *field, const char *value);
 /** Something is wrong with an input or with us: one clear line per distinct text, counted. Format: det_line_printf. */
 void det_log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** Free-form record for the log file only, e.g. an entropy draw: kind and up to one subject and two numbers. */
-void det_log_event(const char *kind, const char *subject, const char *detail, uint64_t a, uint64_t b);
+void det_log_event(
+    const char *kind, const char *subject, const char *detail, uint64_t a, uint64_t b);
 
 /** A row of the ledger: everything of one kind, name, class, rule and reason. Rows live as long as the process. */
 struct det_ledger_row;
 /** Find or make a row. kind "kernel" or "call"; rule DET_N_RULES when none; reason "" or one line. Strings are
  *  copied. Never NULL (a shared overflow row when memory is out). */
-struct det_ledger_row *det_ledger_row(const char *kind, const char *name, enum det_class cls, enum det_rule rule,
-    const char *reason);
+struct det_ledger_row *det_ledger_row(
+    const char *kind, const char *name, enum det_class cls, enum det_rule rule, const char *reason);
 /** Count one launch or call: one relaxed atomic add. Hits of uncovered (and, strict 2, unknown) rows also arm the
  *  strict flag below. */
 void det_ledger_hit(struct det_ledger_row *row);
