@@ -106,8 +106,9 @@ define unit_rule
 $(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.a
 	$$(call say,TEST,$(1))
 	@mkdir -p $$(@D)
-	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
+	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $$(SUPPORT_$(word 3,$(subst /, ,$(1)))) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
 endef
+SUPPORT_replacements := tests/support/oracle.c tests/support/families.c
 $(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
 $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
 	$(call say,TEST,$<)
@@ -135,19 +136,6 @@ one: $(bench_deps) $(filter %/$(T),$(unit_tests) $(child_tests)) ## one test pro
 demo: all softgpu programs ## an unmodified training program: plain runs differ, preloaded runs match
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/demo.sh
 
-# --- fuzzing: one libFuzzer program per tests/fuzz/fuzz_*.c, over the pure sources
-fuzz_programs := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz_objs := $(patsubst $(B)/obj/%,$(B)/fuzz/obj/%,$(pure_objs))
-FUZZ_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
-$(B)/fuzz/obj/%.o: % $(defs) $(B)/setup.mk
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
-$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(fuzz_objs)
-	$(call say,FUZZ,$<)
-	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(fuzz_objs) $(SHIM_LIBS) -lm
-fuzz: $(fuzz_programs) $(images) ## every parser for FUZZ_SECONDS=60 with libFuzzer and ASan; a finding fails
-	@tools/fuzz.sh $(B) $(fuzz_programs)
-
 -include tools/more.mk
 lint: all ## layering, export list, undefined symbols, one row per wrapped call
 	@B=$(B) tools/lint.sh
@@ -162,6 +150,6 @@ clean:
 	$(Q)rm -rf $(B)
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
-.PHONY: all softgpu programs unit test one demo fuzz lint format format-check install clean help
+.PHONY: all softgpu programs unit test one demo lint format format-check install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
