@@ -87,10 +87,12 @@ $(B)/programs/%: tests/programs/%.cu $(wildcard tests/programs/*.h) $(B)/setup.m
 	$(Q)mkdir -p $(@D) && $(NVCC) $(NVCC_FLAGS) -cudart shared $(FLAGS_$*) -o $@ $< $(LIBS_$*)
 $(B)/programs/digits_mlp_static: tests/programs/digits_mlp.cu $(wildcard tests/programs/*.h) $(B)/setup.mk
 	$(call say,NVCC,$@)
-	$(Q)mkdir -p $(@D) && $(NVCC) $(NVCC_FLAGS) -o $@ $<
+	$(Q)mkdir -p $(@D) && $(NVCC) $(NVCC_FLAGS) $(FLAGS_digits_mlp) -o $@ $<
 $(B)/programs/%: tests/programs/%.c $(wildcard tests/programs/*.h) $(B)/setup.mk
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -I$(CUDA_HOME)/include -o $@ $< -L$(CUDA_HOME)/lib -lm -ldl $(LIBS_$*)
+	$(Q)mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -I$(CUDA_HOME)/include $(FLAGS_$*) -o $@ $< -L$(CUDA_HOME)/lib -lm -ldl $(LIBS_$*)
+FLAGS_digits_mlp := -DDIGITS_ROOT='"$(CURDIR)"'
+FLAGS_digits_nvrtc := $(FLAGS_digits_mlp)
 LIBS_digits_nvrtc = -l:libnvrtc.so.13 -Wl,-rpath,$(CUDA_HOME)/lib
 programs: $(programs)
 
