@@ -137,6 +137,20 @@ one: $(bench_deps) $(filter %/$(T),$(unit_tests) $(child_tests)) ## one test pro
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(filter %/$(T) %/$(T).sh,$(unit_tests) $(child_tests) $(script_tests))
 demo: all softgpu programs ## an unmodified training program: plain runs differ, preloaded runs match
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/demo.sh
+# --- fuzzing: one libFuzzer program per tests/fuzz/fuzz_*.c, over the pure sources
+fuzz_programs := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz_objs := $(patsubst $(B)/obj/%,$(B)/fuzz/obj/%,$(pure_objs))
+FUZZ_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+$(B)/fuzz/obj/%.o: % $(defs) $(B)/setup.mk
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(fuzz_objs)
+	$(call say,FUZZ,$<)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(fuzz_objs) $(SHIM_LIBS) -lm
+fuzz: $(fuzz_programs) $(images) ## every parser for FUZZ_SECONDS=60 with libFuzzer and ASan; a finding fails
+	@tools/fuzz.sh $(B) $(fuzz_programs)
+test-gpu: all programs ## the training programs on a real card, five runs each; skips with a reason without one
+	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/test_gpu.sh
 
 -include tools/more.mk
 lint: all ## layering, export list, undefined symbols, one row per wrapped call
@@ -152,6 +166,6 @@ clean:
 	$(Q)rm -rf $(B)
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
-.PHONY: all softgpu programs unit test one demo lint format format-check install clean help
+.PHONY: all softgpu programs unit test one demo fuzz test-gpu lint format format-check install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
