@@ -123,13 +123,12 @@ void det_acc_ref_add(
     const bool flush = type == DET_ACC_F32 && (head->flags & DET_ACC_FLUSH_F32);
     const uint64_t magnitude = bits & (f->sign - 1), hidden = UINT64_C(1) << (f->p - 1);
     const bool nan = magnitude > f->inf;
-    if (magnitude == 0 || magnitude >= f->inf || (flush && magnitude < hidden)) {
+    if (!nan && (magnitude == 0 || magnitude == f->inf || (flush && magnitude < hidden))) {
         bump(&counters_of(head)->specials);
         det_acc_ref_plain_add(type, target, bits, flush);
-        if (!nan)
-            return;
+        return;
     }
-    /* A NaN goes on as an addend of 0, to mark the element touched: the fold makes its payload canonical. */
+    /* A NaN goes in as an addend of 0, to mark the element touched (the fold makes its payload canonical), then runs, too. */
     const bool normal = magnitude >= hidden;
     const uint64_t m = nan ? 0 : (magnitude & (hidden - 1)) | (normal ? hidden : 0);
     const unsigned s = nan || !normal ? 0 : (unsigned)(magnitude >> (f->p - 1)) - 1;
@@ -145,4 +144,8 @@ void det_acc_ref_add(
     }
     uint64_t *bin = (uint64_t *)(uintptr_t)head->bins + (size_t)slot * DET_ACC_SLOT_WORDS + element;
     mark(head, slot, element, into_slot(head, type, bin, m, s, (bits & f->sign) != 0));
+    if (nan) {
+        bump(&counters_of(head)->specials);
+        det_acc_ref_plain_add(type, target, bits, flush);
+    }
 }

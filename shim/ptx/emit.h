@@ -6,20 +6,29 @@
 
 struct det_ptx_add {
     enum det_ptx_type type;
-    unsigned n_lanes;         /* scalar adds issued: vector elements, or 2 for packed f16x2 / bf16x2 */
-    bool packed;              /* lanes share one 32-bit operand (f16x2, bf16x2) */
-    const char *address;      /* register or symbol+offset text inside the brackets, e.g. "%rd4+8" */
-    bool generic;             /* address is generic: emitted code may convert it; it is proven global */
-    const char *const *addend; /* operand texts, one per lane (one in all when packed): registers or immediates */
-    bool negate;              /* sub */
-    const char *table;        /* 64-bit register holding the address of struct det_acc_head */
-    const char *count;        /* 64-bit register that counts adds of this thread; NULL: not counted */
-    const char *original;     /* the instruction as it stood, with ';', without guard: run for zero, Inf, NaN, failed insert */
+    unsigned
+        n_lanes; /* scalar adds issued, at consecutive addresses: vector elements, twice that when packed */
+    bool packed; /* every two lanes share one 32-bit operand (f16x2, bf16x2), lower half first */
+    const char *
+        address; /* text inside the brackets: "%rd4", "%rd4+8", or a symbol, "counts+4"; 64-bit addressing */
+    bool generic; /* address is generic: emitted code converts it; it is proven global */
+    const char *const *
+        addend; /* operand texts, one per lane (per two lanes when packed): registers or immediates */
+    bool negate;       /* sub */
+    const char *table; /* 64-bit register holding the address of struct det_acc_head */
+    const char *count; /* 64-bit register that counts adds of this thread; NULL: not counted */
+    const char *
+        original; /* the statements as they stood, each with ';', without guard; written once. Run for zero, Inf,
+                                  NaN and a failed insert. NULL, or several lanes: a red of our own for that lane */
     const char *guard;        /* "@%p1" / "@!%p1" or NULL */
     unsigned serial;          /* unique number for labels inside this function */
-    unsigned version, target; /* emit nothing newer */
+    unsigned version, target; /* of the module, e.g. 88, 90; nothing newer is emitted */
 };
-/** Append the replacement: one braced scope, own registers and labels, no fall-through surprises. */
+/** Append the replacement: one braced scope with registers and labels of its own (all named det_…), entered at its top, left at
+ *  its end. A window hit executes about 45 instructions, one of them an atomic; nothing waits for another thread.
+ *  DET_E_UNSUPPORTED below PTX 6.0 or sm_60, or when n_lanes is 0, odd for packed, or over 16. */
 enum det_err det_ptx_emit_add(struct det_bytes *out, const struct det_ptx_add *add);
+/** What a thread runs once before it leaves a kernel whose adds carried `count`: hands its count to the table. */
+enum det_err det_ptx_emit_count(struct det_bytes *out, const char *table, const char *count);
 
 #endif

@@ -1,0 +1,463 @@
+/* Writes the PTX of one exact add, scalar by scalar. replacements/reference/accumulator.c is its plain C twin, step by step;
+ * what the steps are for is said in replacements/accumulator.h. Integer operations only, PTX 6.0 and sm_60.
+ * In the texts below, ~x is a register of the scope and name# a label of this site. */
+#include "shim/ptx/emit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "replacements/accumulator.h"
+
+struct format {
+    enum det_acc_type code;
+    unsigned bits; /* of an element */
+    unsigned fraction_bits;
+    unsigned log2_bytes, element_mask, plane_bytes;
+    unsigned block_bytes;
+    unsigned
+        base_at; /* offset of the window's base in the head; 0: no window, the planes hold everything */
+    unsigned window; /* binades of the window */
+    unsigned step, magic,
+        magic_shift; /* x / step == x * magic >> magic_shift for every x in the window */
+};
+static const struct format formats[] = {
+    [DET_PTX_F32] = { DET_ACC_F32, 32, 23, 2, 31, 256, 128, offsetof(struct det_acc_head, f32_base),
+        36, DET_ACC_F32_STEP, 57, 9 },
+    [DET_PTX_F64] = { DET_ACC_F64, 64, 52, 3, 3, 32, 32, 0, 0, 0, 0, 0 },
+    [DET_PTX_F16] = { DET_ACC_F16, 16, 10, 1, 31, 256, 64, 0, 0, 16, 1, 4 },
+    [DET_PTX_BF16] = { DET_ACC_BF16, 16, 7, 1, 31, 256, 64,
+        offsetof(struct det_acc_head, bf16_base), 96, DET_ACC_BF16_STEP, 171, 12 },
+};
+
+/* One scalar add being written. */
+struct site {
+    struct det_bytes *out;
+    const struct det_ptx_add *add;
+    const struct format *f;
+    unsigned lane;
+};
+
+static void put(const struct site *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* One line: printf, then ~ becomes the register prefix and # the site's label suffix. */
+static void put(const struct site *s, const char *format, ...)
+{
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    det_bytes_text(s->out, "\t");
+    for (const char *at = line; *at; at++)
+        if (*at == '~')
+            det_bytes_text(s->out, "%det_");
+        else if (*at == '#')
+            det_bytes_printf(s->out, "_%u_%u", s->add->serial, s->lane);
+        else
+            det_bytes_append(s->out, at, 1);
+    det_bytes_text(s->out, "\n");
+}
+
+static void put_label(const struct site *s, const char *name)
+{
+    det_bytes_printf(s->out, "det_%s_%u_%u:\n", name, s->add->serial, s->lane);
+}
+
+static uint64_t inf_of(const struct format *f)
+{
+    const unsigned exponent_bits = f->bits - 1 - f->fraction_bits;
+    return ((UINT64_C(1) << exponent_bits) - 1) << f->fraction_bits;
+}
+
+static void put_registers(const struct site *s)
+{
+    const bool f64 = s->f->bits == 64;
+    put(s, ".reg .pred ~p, ~neg;");
+    put(s, ".reg .b16 ~lo, ~hi;");
+    put(s, ".reg .f32 ~f;");
+    put(s, ".reg .b32 ~s, ~h, ~n, ~i, ~q, ~r, ~u, ~shift, ~mask, ~base;");
+    put(s, ".reg .b%d ~b, ~t, ~m;", f64 ? 64 : 32);
+    put(s, ".reg .b64 ~a, ~want, ~entries, ~bins, ~entry, ~key, ~state, ~at, ~v, ~w, ~x, ~y, ~z;");
+}
+
+/* a = global address of the lane. */
+static void put_address(const struct site *s)
+{
+    const char *text = s->add->address;
+    const char *sign = strpbrk(text + 1, "+-");
+    const unsigned bytes = s->lane << s->f->log2_bytes;
+    if (*text != '%') {
+        det_bytes_printf(s->out, "\tmov.u64 %%det_a, %s;\n", text);
+        sign = NULL;
+    } else {
+        const int n = sign ? (int)(sign - text) : (int)strlen(text);
+        det_bytes_printf(s->out, "\t%s %%det_a, %.*s;\n",
+            s->add->generic ? "cvta.to.global.u64" : "mov.u64", n, text);
+    }
+    if (sign)
+        det_bytes_printf(s->out, "\tadd.s64 %%det_a, %%det_a, %s;\n", sign + (*sign == '+'));
+    if (bytes)
+        put(s, "add.s64 ~a, ~a, %u;", bytes);
+}
+
+/* b = bits of the addend, as an integer. Immediates keep their float type on the way. */
+static void put_bits(const struct site *s)
+{
+    const struct det_ptx_add *add = s->add;
+    const char *operand = add->addend[add->packed ? s->lane / 2 : s->lane];
+    const bool immediate = (*operand >= '0' && *operand <= '9') || *operand == '-';
+    if (add->packed) {
+        det_bytes_printf(s->out, "\tmov.b32 {%%det_lo, %%det_hi}, %s;\n", operand);
+        put(s, "cvt.u32.u16 ~b, ~%s;", s->lane & 1 ? "hi" : "lo");
+    } else if (s->f->bits == 16) {
+        det_bytes_printf(s->out, "\tmov.b16 %%det_lo, %s;\n", operand);
+        put(s, "cvt.u32.u16 ~b, ~lo;");
+    } else if (immediate && s->f->bits == 32) {
+        det_bytes_printf(s->out, "\tmov.f32 %%det_f, %s;\n", operand);
+        put(s, "mov.b32 ~b, ~f;");
+    } else if (immediate) {
+        det_bytes_printf(s->out,
+            "\t{ .reg .f64 %%det_d; mov.f64 %%det_d, %s; mov.b64 %%det_b, %%det_d; }\n", operand);
+    } else
+        det_bytes_printf(s->out, "\tmov.b%u %%det_b, %s;\n", s->f->bits, operand);
+    if (add->negate)
+        put(s, "xor.b%u ~b, ~b, 0x%llx;", s->f->bits == 64 ? 64u : 32u, 1ull << (s->f->bits - 1));
+}
+
+/* Zero, Inf, NaN (f32: subnormals too) leave for `special`; the others become m * 2^s. */
+static void put_split(const struct site *s)
+{
+    const struct format *f = s->f;
+    const unsigned w = f->bits == 64 ? 64 : 32;
+    const uint64_t hidden = UINT64_C(1) << f->fraction_bits, inf = inf_of(f);
+    put(s, "and.b%u ~t, ~b, 0x%llx;", w, (1ull << (f->bits - 1)) - 1);
+    if (f->code == DET_ACC_F32) {
+        put(s, "sub.u32 ~u, ~t, 0x800000;");
+        put(s, "setp.ge.u32 ~p, ~u, 0x7f000000;");
+        put(s, "@~p bra det_special#;");
+        put(s, "shr.u32 ~s, ~u, 23;");
+        put(s, "and.b32 ~m, ~t, 0x7fffff;");
+        put(s, "or.b32 ~m, ~m, 0x800000;");
+        put_label(s, "finite");
+        return;
+    }
+    put(s, "sub.u%u ~m, ~t, 1;", w);
+    put(s, "setp.ge.u%u ~p, ~m, 0x%llx;", w, (unsigned long long)inf - 1);
+    put(s, "@~p bra det_special#;");
+    put(s, "shr.u%u ~m, ~t, %u;", w, f->fraction_bits);
+    put(s, w == 64 ? "cvt.u32.u64 ~s, ~m;" : "mov.u32 ~s, ~m;");
+    put(s, "min.u32 ~u, ~s, 1;");
+    put(s, "sub.u32 ~s, ~s, ~u;");
+    put(s, "and.b%u ~m, ~t, 0x%llx;", w, (unsigned long long)hidden - 1);
+    if (w == 64) {
+        put(s, "cvt.u64.u32 ~x, ~u;");
+        put(s, "shl.b64 ~x, ~x, %u;", f->fraction_bits);
+        put(s, "or.b64 ~m, ~m, ~x;");
+    } else {
+        put(s, "shl.b32 ~u, ~u, %u;", f->fraction_bits);
+        put(s, "or.b32 ~m, ~m, ~u;");
+    }
+    put_label(s, "finite");
+}
+
+/* entry, h = the slot of the block, or off to `probe`, which comes back to `have` or ends in `full`. */
+static void put_lookup(const struct site *s)
+{
+    const char *table = s->add->table;
+    put(s, "and.b64 ~want, ~a, -%u;", s->f->block_bytes);
+    put(s, "or.b64 ~want, ~want, %d;", (int)s->f->code + 1);
+    put(s, "ld.global.nc.v2.u64 {~entries, ~bins}, [%s];", table);
+    put(s, "ld.global.nc.v4.u32 {~shift, ~mask, ~n, ~base}, [%s+%zu];", table,
+        offsetof(struct det_acc_head, hash_shift));
+    if (s->f->code == DET_ACC_BF16)
+        put(s, "ld.global.nc.u32 ~base, [%s+%u];", table, s->f->base_at);
+    put(s, "shr.u64 ~x, ~want, 5;");
+    put(s, "cvt.u32.u64 ~h, ~x;");
+    put(s, "mul.lo.u32 ~h, ~h, 0x%x;", DET_ACC_HASH);
+    put(s, "shr.u32 ~h, ~h, ~shift;");
+    put(s, "mad.wide.u32 ~entry, ~h, 16, ~entries;");
+    put(s, "ld.global.v2.u64 {~key, ~state}, [~entry];");
+    put(s, "setp.ne.u64 ~p, ~key, ~want;");
+    put(s, "@~p bra det_probe#;");
+    put_label(s, "have");
+    put(s, "cvt.u32.u64 ~i, ~a;");
+    put(s, "shr.u32 ~i, ~i, %u;", s->f->log2_bytes);
+    put(s, "and.b32 ~i, ~i, %u;", s->f->element_mask);
+    put(s, "mad.wide.u32 ~at, ~h, %u, ~bins;", DET_ACC_SLOT_WORDS * 8);
+    put(s, "mad.wide.u32 ~at, ~i, 8, ~at;");
+}
+
+/* One integer add into one plane; u = group of the plane as a bit. */
+static void put_window(const struct site *s)
+{
+    const struct format *f = s->f;
+    if (f->base_at) {
+        put(s, "sub.u32 ~r, ~s, ~base;");
+        put(s, "setp.ge.u32 ~p, ~r, %u;", f->window);
+        put(s, "@~p bra det_wide#;");
+        put(s, "mul.lo.u32 ~q, ~r, %u;", f->magic);
+        put(s, "shr.u32 ~q, ~q, %u;", f->magic_shift);
+        put(s, "mad.lo.s32 ~r, ~q, -%u, ~r;", f->step);
+    } else {
+        put(s, "shr.u32 ~q, ~s, %u;", f->magic_shift);
+        put(s, "and.b32 ~r, ~s, %u;", f->step - 1);
+    }
+    put(s, "shl.b32 ~u, ~m, ~r;");
+    put(s, "cvt.u64.u32 ~x, ~u;");
+    put(s, "and.b32 ~u, ~b, 0x%x;", 1u << (f->bits - 1));
+    put(s, "setp.ne.u32 ~neg, ~u, 0;");
+    put(s, "@~neg neg.s64 ~x, ~x;");
+    put(s, "mad.wide.u32 ~at, ~q, %u, ~at;", f->plane_bytes);
+    put(s, "red.global.add.u64 [~at], ~x;");
+    put(s, "shl.b32 ~u, 1, ~q;");
+}
+
+/* f64: up to three digits of 32 bits; u = groups of the planes as bits. */
+static void put_digits(const struct site *s)
+{
+    const unsigned stride = s->f->plane_bytes;
+    put(s, "shr.u32 ~q, ~s, 5;");
+    put(s, "and.b32 ~r, ~s, 31;");
+    put(s, "mad.wide.u32 ~at, ~q, %u, ~at;", stride);
+    put(s, "shl.b64 ~x, ~m, ~r;");
+    put(s, "and.b64 ~x, ~x, 0xffffffff;");
+    put(s, "sub.u32 ~u, 32, ~r;");
+    put(s, "shr.u64 ~y, ~m, ~u;");
+    put(s, "and.b64 ~y, ~y, 0xffffffff;");
+    put(s, "sub.u32 ~u, 64, ~r;"); /* 64 shifts everything out */
+    put(s, "shr.u64 ~z, ~m, ~u;");
+    put(s, "setp.lt.s64 ~neg, ~b, 0;");
+    for (unsigned i = 0; i < 3; i++) {
+        const char digit = "xyz"[i];
+        put(s, "@~neg neg.s64 ~%c, ~%c;", digit, digit);
+        put(s, "setp.ne.s64 ~p, ~%c, 0;", digit);
+        put(s, "@~p red.global.add.u64 [~at+%u], ~%c;", i * stride, digit);
+    }
+    put(s, "shr.u32 ~u, ~q, 2;");
+    put(s, "shl.b32 ~u, 1, ~u;");
+    put(s, "add.u32 ~q, ~q, 2;");
+    put(s, "shr.u32 ~q, ~q, 2;");
+    put(s, "shl.b32 ~q, 1, ~q;");
+    put(s, "or.b32 ~u, ~u, ~q;");
+}
+
+/* Touched element and used groups into the state word, when they are not there yet: the state is never hot. */
+static void put_mark(const struct site *s)
+{
+    put_label(s, "mark");
+    put(s, "shl.b32 ~i, 1, ~i;");
+    put(s, "mov.b64 ~x, {~i, ~u};");
+    put(s, "or.b64 ~y, ~state, ~x;");
+    put(s, "setp.ne.u64 ~p, ~y, ~state;");
+    put(s, "@~p red.global.or.b64 [~entry+8], ~x;");
+    if (s->add->count)
+        put(s, "add.s64 %s, %s, 1;", s->add->count, s->add->count);
+    put(s, "setp.ne.u%u ~p, ~m, 0;",
+        s->f->bits == 64 ? 64u : 32u); /* 0: a NaN, marked; now it runs, too */
+    put(s, "@~p bra det_done#;");
+}
+
+static void put_bump(const struct site *s, const char *counter_at)
+{
+    put(s, "ld.global.nc.u64 ~v, [%s+%zu];", s->add->table,
+        offsetof(struct det_acc_head, counters));
+    put(s, "add.s64 ~v, ~v, %s;", counter_at);
+    put(s, "ld.volatile.global.u64 ~w, [~v];");
+    put(s, "setp.lt.u64 ~p, ~w, %u;", DET_ACC_COUNT_CAP);
+    put(s, "@~p red.global.add.u64 [~v], 1;");
+}
+
+/* A red of our own for one lane: the form without a result of what stood there, the other half of a pair -0. */
+static void put_own_red(const struct site *s)
+{
+    if (s->f->bits == 32) {
+        put(s, "mov.b32 ~f, ~b;");
+        put(s, "red.global.add.f32 [~a], ~f;");
+    } else if (s->f->bits == 64)
+        put(s, "{ .reg .f64 ~d; mov.b64 ~d, ~b; red.global.add.f64 [~a], ~d; }");
+    else {
+        put(s, "and.b64 ~x, ~a, 2;");
+        put(s, "setp.ne.u64 ~p, ~x, 0;");
+        put(s, "shl.b32 ~r, ~b, 16;");
+        put(s, "or.b32 ~r, ~r, 0x8000;");
+        put(s, "or.b32 ~u, ~b, 0x80000000;");
+        put(s, "selp.b32 ~u, ~r, ~u, ~p;");
+        put(s, "and.b64 ~a, ~a, -4;");
+        put(s, "red.global.add.noftz.%s [~a], ~u;", s->f->code == DET_ACC_F16 ? "f16x2" : "bf16x2");
+    }
+}
+
+static void put_original(const struct site *s)
+{
+    put_label(s, "skip");
+    put(s, "mov.u64 ~y, %zu;", offsetof(struct det_acc_counters, specials));
+    put_label(s, "count");
+    put_bump(s, "~y");
+    if (s->add->original && s->add->n_lanes == 1)
+        det_bytes_printf(s->out, "\t%s\n", s->add->original);
+    else
+        put_own_red(s);
+    put(s, "bra det_done#;");
+    put_label(s, "full");
+    put(s, "mov.u64 ~y, %zu;", offsetof(struct det_acc_counters, overflow));
+    put(s, "bra det_count#;");
+}
+
+static void put_special(const struct site *s)
+{
+    const unsigned w = s->f->bits == 64 ? 64 : 32;
+    put_label(s, "special");
+    if (s->f->code == DET_ACC_F32) {
+        put(s, "sub.u32 ~u, ~t, 1;");
+        put(s, "setp.ge.u32 ~p, ~u, 0x7fffff;");
+        put(s, "@~p bra det_absorb#;");
+        put(s, "ld.global.nc.u32 ~u, [%s+%zu];", s->add->table,
+            offsetof(struct det_acc_head, flags));
+        put(s, "and.b32 ~u, ~u, %u;", DET_ACC_FLUSH_F32);
+        put(s, "setp.ne.u32 ~p, ~u, 0;");
+        put(s, "@~p bra det_skip#;");
+        put(s, "mov.u32 ~s, 0;");
+        put(s, "mov.u32 ~m, ~t;");
+        put(s, "bra det_finite#;");
+        put_label(s, "absorb");
+    }
+    put(s, "setp.le.u%u ~p, ~t, 0x%llx;", w, (unsigned long long)inf_of(s->f));
+    put(s, "@~p bra det_skip#;");
+    put(s, "mov.u%u ~m, 0;", w);
+    if (s->f->base_at)
+        put(s, "ld.global.nc.u32 ~s, [%s+%u];", s->add->table, s->f->base_at);
+    else
+        put(s, "mov.u32 ~s, 0;");
+    put(s, "bra det_finite#;");
+}
+
+/* An entry is ours, somebody's, or free, and one compare-and-swap decides: nobody waits. */
+static void put_probe(const struct site *s)
+{
+    put_label(s, "probe");
+    put(s, "setp.ne.u64 ~p, ~key, 0;");
+    put(s, "@~p bra det_next#;");
+    put(s, "atom.global.cas.b64 ~key, [~entry], 0, ~want;");
+    put(s, "mov.u64 ~state, 0;");
+    put(s, "setp.eq.u64 ~p, ~key, ~want;");
+    put(s, "@~p bra det_have#;");
+    put(s, "setp.ne.u64 ~p, ~key, 0;");
+    put(s, "@~p bra det_next#;");
+    put(s, "ld.global.nc.v2.u64 {~x, ~y}, [%s+%zu];", s->add->table,
+        offsetof(struct det_acc_head, dirty));
+    put(s, "atom.global.add.u64 ~z, [~y], 1;");
+    put(s, "shl.b64 ~z, ~z, 2;");
+    put(s, "add.s64 ~x, ~x, ~z;");
+    put(s, "st.global.u32 [~x], ~h;");
+    put(s, "ld.volatile.global.u64 ~z, [~y+%zu];", offsetof(struct det_acc_counters, types));
+    put(s, "and.b64 ~z, ~z, %u;", 1u << s->f->code);
+    put(s, "setp.eq.u64 ~p, ~z, 0;");
+    put(s, "@~p red.global.or.b64 [~y+%zu], %u;", offsetof(struct det_acc_counters, types),
+        1u << s->f->code);
+    put(s, "bra det_have#;");
+    put_label(s, "next");
+    put(s, "sub.u32 ~n, ~n, 1;");
+    put(s, "setp.eq.u32 ~p, ~n, 0;");
+    put(s, "@~p bra det_full#;");
+    put(s, "add.u32 ~h, ~h, 1;");
+    put(s, "and.b32 ~h, ~h, ~mask;");
+    put(s, "mad.wide.u32 ~entry, ~h, 16, ~entries;");
+    put(s, "ld.global.v2.u64 {~key, ~state}, [~entry];");
+    put(s, "setp.eq.u64 ~p, ~key, ~want;");
+    put(s, "@~p bra det_have#;");
+    put(s, "bra det_probe#;");
+}
+
+/* m * 2^s into the 320-bit integer, carry by carry: see into_wide in the C twin. */
+static void put_wide(const struct site *s)
+{
+    char at[24];
+    snprintf(at, sizeof at, "%zu", offsetof(struct det_acc_counters, promotions));
+    put_label(s, "wide");
+    put_bump(s, at);
+    put(s, "and.b32 ~r, ~s, 63;");
+    put(s, "shr.u32 ~q, ~s, 6;");
+    put(s, "cvt.u64.u32 ~x, ~m;");
+    put(s, "sub.u32 ~u, 64, ~r;");
+    put(s, "shr.u64 ~y, ~x, ~u;");
+    put(s, "shl.b64 ~x, ~x, ~r;");
+    put(s, "sub.u32 ~u, 5, ~q;");
+    put(s, "add.u32 ~q, ~q, %u;", DET_ACC_WIDE_PLANE);
+    put(s, "mad.wide.u32 ~at, ~q, %u, ~at;", s->f->plane_bytes);
+    put(s, "and.b32 ~q, ~b, 0x%x;", 1u << (s->f->bits - 1));
+    put(s, "setp.ne.u32 ~neg, ~q, 0;");
+    put_label(s, "carry");
+    put(s, "neg.s64 ~z, ~x;");
+    put(s, "selp.b64 ~z, ~z, ~x, ~neg;");
+    put(s, "atom.global.add.u64 ~w, [~at], ~z;");
+    put(s,
+        "selp.b64 ~z, 0, ~x, ~neg;"); /* minus: a borrow if old < x; plus: a carry if old + x wraps below x */
+    put(s, "add.s64 ~w, ~w, ~z;");
+    put(s, "setp.lt.u64 ~p, ~w, ~x;");
+    put(s, "selp.b64 ~x, 1, 0, ~p;");
+    put(s, "add.s64 ~x, ~x, ~y;");
+    put(s, "mov.u64 ~y, 0;");
+    put(s, "add.s64 ~at, ~at, %u;", s->f->plane_bytes);
+    put(s, "sub.u32 ~u, ~u, 1;");
+    put(s, "setp.eq.u64 ~p, ~x, 0;");
+    put(s, "@~p bra det_carried#;");
+    put(s, "setp.ne.u32 ~p, ~u, 0;");
+    put(s, "@~p bra det_carry#;");
+    put_label(s, "carried");
+    put(s, "mov.u32 ~u, %u;", 1u << DET_ACC_WIDE_PLANE);
+    put(s, "bra det_mark#;");
+}
+
+static void put_lane(const struct site *s)
+{
+    const char *guard = s->add->guard;
+    det_bytes_text(s->out, "\t{\n");
+    put_registers(s);
+    if (guard) {
+        const bool inverted = guard[1] == '!';
+        put(s, "@%s%s bra det_done#;", inverted ? "" : "!", guard + 1 + inverted);
+    }
+    put_address(s);
+    put_bits(s);
+    put_split(s);
+    put_lookup(s);
+    if (s->f->code == DET_ACC_F64)
+        put_digits(s);
+    else
+        put_window(s);
+    put_mark(s);
+    put_original(s);
+    put_special(s);
+    put_probe(s);
+    if (s->f->base_at)
+        put_wide(s);
+    put_label(s, "done");
+    det_bytes_text(s->out, "\t}\n");
+}
+
+enum det_err det_ptx_emit_add(struct det_bytes *out, const struct det_ptx_add *add)
+{
+    enum { MAX_LANES = 16 };
+    const bool odd = add->packed && add->n_lanes % 2 != 0;
+    if (add->version < 60 || add->target < 60 || add->type == DET_PTX_OTHER)
+        return DET_E_UNSUPPORTED;
+    if (add->n_lanes == 0 || add->n_lanes > MAX_LANES || odd)
+        return DET_E_UNSUPPORTED;
+    for (unsigned lane = 0; lane < add->n_lanes; lane++) {
+        const struct site site = { out, add, &formats[add->type], lane };
+        put_lane(&site);
+    }
+    return det_bytes_check(out);
+}
+
+enum det_err det_ptx_emit_count(struct det_bytes *out, const char *table, const char *count)
+{
+    det_bytes_text(out, "\t{\n\t.reg .b64 %det_v;\n");
+    det_bytes_printf(out, "\tld.global.nc.u64 %%det_v, [%s+%zu];\n", table,
+        offsetof(struct det_acc_head, counters));
+    det_bytes_printf(out, "\tred.global.add.u64 [%%det_v+%zu], %s;\n\t}\n",
+        offsetof(struct det_acc_counters, adds), count);
+    return det_bytes_check(out);
+}
