@@ -1,0 +1,88 @@
+/* Ends of contexts and streams: what belongs to a handle is forgotten with it, so that a new object under the same address
+ * starts clean. Reports are read first; their memory goes with the context. */
+#include <errno.h>
+
+#include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_table.h"
+#include "shim/loader/call.h"
+
+static void forget(CUcontext ctx)
+{
+    const int saved = errno;
+    det_inside_begin();
+    det_ctx_drop(ctx);
+    det_inside_end();
+    errno = saved;
+}
+
+DET_EXPORT CUresult cuCtxDestroy_v2(CUcontext ctx)
+{
+    if (!det_enter(DET_ID_cuCtxDestroy_v2))
+        return DET_REAL(cuCtxDestroy_v2)(ctx);
+
+    det_reports_collect(false);
+    const CUresult status = DET_REAL(cuCtxDestroy_v2)(ctx);
+    if (status == CUDA_SUCCESS)
+        forget(ctx);
+    det_leave(DET_ID_cuCtxDestroy_v2);
+    return status;
+}
+
+struct primary {
+    CUdevice device;
+    CUcontext found;
+};
+
+static void on_device(struct det_ctx *ctx, void *arg)
+{
+    struct primary *const primary = arg;
+    if (ctx->device == primary->device && ctx->primary)
+        primary->found = ctx->handle;
+}
+
+/* The primary context of a device was reset, or its last user let it go. */
+static void primary_gone(CUdevice device)
+{
+    const struct det_driver *const cu = det_driver();
+    unsigned flags = 0;
+    int active = 0;
+    if (cu->cuDevicePrimaryCtxGetState == NULL ||
+        cu->cuDevicePrimaryCtxGetState(device, &flags, &active) != CUDA_SUCCESS || active)
+        return;
+    struct primary primary = { device, NULL };
+    det_ctx_each(on_device, &primary);
+    if (primary.found != NULL)
+        forget(primary.found);
+}
+
+#define PRIMARY(symbol)                                                                            \
+    DET_EXPORT CUresult symbol(CUdevice dev)                                                       \
+    {                                                                                              \
+        if (!det_enter(DET_ID_##symbol))                                                           \
+            return DET_REAL(symbol)(dev);                                                          \
+                                                                                                   \
+        det_reports_collect(false);                                                                \
+        const CUresult status = DET_REAL(symbol)(dev);                                             \
+        if (status == CUDA_SUCCESS)                                                                \
+            primary_gone(dev);                                                                     \
+        det_leave(DET_ID_##symbol);                                                                \
+        return status;                                                                             \
+    }
+PRIMARY(cuDevicePrimaryCtxReset)
+PRIMARY(cuDevicePrimaryCtxReset_v2)
+PRIMARY(cuDevicePrimaryCtxRelease)
+PRIMARY(cuDevicePrimaryCtxRelease_v2)
+
+/* Destroying a stream does not wait for it: its table rests until its folds have run. */
+DET_EXPORT CUresult cuStreamDestroy_v2(CUstream hStream)
+{
+    if (!det_enter(DET_ID_cuStreamDestroy_v2))
+        return DET_REAL(cuStreamDestroy_v2)(hStream);
+
+    const int saved = errno;
+    det_table_stream_gone(hStream); /* before: the address may be reused at once */
+    errno = saved;
+    const CUresult status = DET_REAL(cuStreamDestroy_v2)(hStream);
+    det_leave(DET_ID_cuStreamDestroy_v2);
+    return status;
+}

@@ -1,0 +1,61 @@
+/* Decisions of the driver wrappers as pure functions of values, tested alone. No CUDA, no globals. */
+#ifndef DET_CUDA_DECIDE_H
+#define DET_CUDA_DECIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "detshim/classes.h"
+
+struct det_ptx_verdict {
+    enum det_class cls;
+    const char *reason;
+};
+
+/** What is known about a kernel before its first launch. */
+struct det_question {
+    enum det_class cls; /* by its PTX; UNKNOWN without */
+    const char *reason;
+    bool skipped;       /* named in DETSHIM_SKIP_KERNELS */
+    bool observe, rule_on, identity;
+};
+struct det_choice {
+    enum det_class cls;
+    const char *reason;
+    bool twin;          /* launch the twin instead */
+};
+struct det_choice det_decide_kernel(const struct det_question *question);
+
+/** Does a launch fit its twin? NULL when it does, else the reason. All sizes in bytes, limits of twin and device. */
+struct det_fit {
+    uint64_t threads, max_threads;
+    uint64_t dynamic_shared, static_shared, max_shared;
+    uint64_t param_bytes, max_param_bytes;
+    bool cooperative;
+    uint64_t blocks, resident_blocks; /* whole grid; what the device holds at once */
+};
+const char *det_decide_fit(const struct det_fit *fit);
+
+/** One pointer parameter of a launch: address, and the allocation it lies in (bytes 0: unknown). */
+struct det_range {
+    uint64_t at, base, bytes;
+};
+/** May a load through a guarded parameter see a pending sum? targets and guards are bit masks over `ranges` (at most 63).
+ *  Two different parameters overlap when they hold the same address; a pointer of another allocation cannot. NULL is no
+ *  target. A bit without a readable range counts as an overlap when it is a guard. */
+bool det_decide_overlap(const struct det_range *ranges, size_t n_ranges, uint64_t targets,
+    uint64_t guards);
+
+/** Bytes a launch may add to: from each target pointer to the end of its allocation. 0: unknown. */
+uint64_t det_decide_bytes(const struct det_range *ranges, size_t n_ranges, uint64_t targets);
+
+/** Slots for a table: `asked` (0: targets unknown), not under `have`, four times `have` after an overflow, not over
+ *  `ceiling`. */
+uint64_t det_decide_slots(uint64_t asked, uint64_t have, uint64_t ceiling, bool overflowed);
+
+/** Why a fold's report takes the launches before it out of `exact`; NULL when it does not. Arguments are increments. */
+const char *det_decide_report(uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer,
+    uint64_t headroom);
+
+#endif

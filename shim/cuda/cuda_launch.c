@@ -1,0 +1,305 @@
+/* Launches. The program's kernel runs exactly once: as itself, or as its twin with the fold queued behind it on the same
+ * stream. Whatever speaks against the twin is found before anything is queued, and named in the ledger. */
+#include "shim/cuda/cuda_launch.h"
+
+#include <string.h>
+
+#include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_table.h"
+#include "shim/policy/policy.h"
+
+enum { MAX_RANGES = 63 };
+
+/* All that a launch of a twin needs, found step by step. */
+struct job {
+    struct det_launch *launch;
+    struct det_ctx *ctx;
+    struct det_kern *kern;
+    const struct det_plan *plan;
+    const struct det_twin *twin;
+    const struct det_twin_fn *fn;
+    CUfunction fold;
+    uint64_t capture;
+    struct det_range ranges[MAX_RANGES];
+    size_t n_ranges;
+    struct det_params params;
+    CUlaunchAttribute attrs[DET_MAX_LAUNCH_ATTR];
+    unsigned n_attrs, shared_bytes;
+    bool cooperative, identity;
+    CUresult status;
+};
+
+/* Value of pointer parameter `i`, 0 when it cannot be read. */
+static uint64_t pointer_param(const struct job *job, unsigned i)
+{
+    const struct det_launch *const l = job->launch;
+    uint64_t value = 0;
+    if (l->params != NULL) {
+        if (l->params[i] != NULL)
+            memcpy(&value, l->params[i], sizeof value);
+        return value;
+    }
+    const char *buffer = NULL;
+    size_t n_bytes = 0, offset = 0, param_bytes = 0;
+    if (det_params_extra(l->extra, &buffer, &n_bytes) && det_driver()->cuFuncGetParamInfo != NULL &&
+        det_driver()->cuFuncGetParamInfo(job->fn->function, i, &offset, &param_bytes) == 0 &&
+        param_bytes >= sizeof value && offset + sizeof value <= n_bytes)
+        memcpy(&value, buffer + offset, sizeof value);
+    return value;
+}
+
+static void find_ranges(struct job *job)
+{
+    const struct det_driver *const cu = det_driver();
+    const uint64_t wanted = job->plan->twin->target_params | job->plan->twin->guard_params;
+    job->n_ranges = job->plan->ptx->n_params < MAX_RANGES ? job->plan->ptx->n_params : MAX_RANGES;
+    for (unsigned i = 0; i < job->n_ranges; i++) {
+        struct det_range *const range = &job->ranges[i];
+        CUdeviceptr base = 0;
+        size_t n_bytes = 0;
+        *range = (struct det_range){ 0 };
+        if (!(wanted >> i & 1))
+            continue;
+        range->at = pointer_param(job, i);
+        if (range->at != 0 && cu->cuMemGetAddressRange_v2 != NULL &&
+            cu->cuMemGetAddressRange_v2(&base, &n_bytes, range->at) == CUDA_SUCCESS) {
+            range->base = base;
+            range->bytes = n_bytes;
+        }
+    }
+}
+
+static const char *check_fit(struct job *job)
+{
+    const struct det_driver *const cu = det_driver();
+    const struct det_launch *const l = job->launch;
+    const struct det_ptx_twin_kernel *const twin = job->plan->twin;
+    uint64_t dynamic = l->shared_bytes + twin->shared_extra;
+    if (twin->shared_extra_scales)
+        dynamic += (uint64_t)twin->shared_ratio * l->shared_bytes;
+    struct det_fit fit = {
+        .threads = (uint64_t)l->block[0] * l->block[1] * l->block[2],
+        .max_threads = job->fn->max_threads > 0 ? (uint64_t)job->fn->max_threads : 0,
+        .dynamic_shared = dynamic,
+        .static_shared = (uint64_t)job->fn->static_shared,
+        .max_shared = (uint64_t)(job->ctx->max_shared_optin > 49152 ? job->ctx->max_shared_optin : 49152),
+        .param_bytes = twin->table_offset + 8,
+        .max_param_bytes = job->ctx->sm >= 70 && twin->table_offset > 4096 ? 32764 : 4096,
+        .cooperative = job->cooperative,
+        .blocks = (uint64_t)l->grid[0] * l->grid[1] * l->grid[2],
+        .resident_blocks = UINT64_MAX,
+    };
+    const char *why = det_decide_fit(&fit);
+    if (why != NULL)
+        return why;
+    if (dynamic > l->shared_bytes && (int)dynamic > job->fn->max_dynamic &&
+        cu->cuFuncSetAttribute(job->fn->function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+            (int)dynamic) != CUDA_SUCCESS)
+        return "does not fit: shared memory";
+    int per_sm = 0;
+    if (job->cooperative && cu->cuOccupancyMaxActiveBlocksPerMultiprocessor != NULL &&
+        cu->cuOccupancyMaxActiveBlocksPerMultiprocessor(
+            &per_sm, job->fn->function, (int)fit.threads, (size_t)dynamic) == CUDA_SUCCESS) {
+        fit.resident_blocks = (uint64_t)per_sm * job->ctx->n_sms;
+        why = det_decide_fit(&fit);
+    }
+    job->shared_bytes = (unsigned)dynamic;
+    return why;
+}
+
+/* Everything that can be said before memory is touched. */
+static const char *prepare(struct job *job, unsigned code)
+{
+    const struct det_launch *const l = job->launch;
+    const char *why;
+    if (job->plan->twin == NULL)
+        return "no twin was made";
+    job->cooperative = l->cooperative;
+    if (l->config != NULL &&
+        (why = det_attrs_make(l->config, job->attrs, &job->n_attrs, &job->cooperative)) != NULL)
+        return why;
+    job->twin = det_twin_get(job->kern->unit, job->ctx, code);
+    if (job->twin == NULL)
+        return "out of memory";
+    if (job->twin->error != CUDA_SUCCESS)
+        return job->twin->reason;
+    job->fn = &job->twin->fn[job->plan->twin_index];
+    find_ranges(job);
+    if (det_decide_overlap(job->ranges, job->n_ranges, job->plan->twin->target_params,
+            job->plan->twin->guard_params))
+        return "reads what it adds to";
+    if ((why = check_fit(job)) != NULL)
+        return why;
+    if (job->identity)
+        return NULL;
+    job->fold = det_fold_get(job->ctx, &job->status);
+    if (job->fold == NULL)
+        return "driver refused the fold kernel";
+    return NULL;
+}
+
+static CUresult launch_twin(struct job *job)
+{
+    const struct det_driver *const cu = det_driver();
+    const struct det_launch *const l = job->launch;
+    const struct det_params *const p = &job->params;
+    if (l->config != NULL) {
+        CUlaunchConfig config = *l->config;
+        config.sharedMemBytes = job->shared_bytes;
+        config.hStream = l->stream;
+        config.attrs = job->attrs;
+        config.numAttrs = job->n_attrs;
+        return cu->cuLaunchKernelEx(&config, job->fn->function, p->params, p->extra);
+    }
+    if (l->cooperative)
+        return cu->cuLaunchCooperativeKernel(job->fn->function, l->grid[0], l->grid[1], l->grid[2],
+            l->block[0], l->block[1], l->block[2], job->shared_bytes, l->stream, p->params);
+    return cu->cuLaunchKernel(job->fn->function, l->grid[0], l->grid[1], l->grid[2], l->block[0],
+        l->block[1], l->block[2], job->shared_bytes, l->stream, p->params, p->extra);
+}
+
+static CUresult launch_fold(struct job *job, struct det_table *table, CUdeviceptr head,
+    CUdeviceptr report)
+{
+    uint64_t at[2] = { head, report };
+    void *params[] = { &at[0], &at[1] };
+    const uint32_t grid = det_acc_fold_grid(table->layout.n_slots, job->ctx->n_sms);
+    return det_driver()->cuLaunchKernel(job->fold, grid, 1, 1, DET_ACC_FOLD_BLOCK, 1, 1, 0,
+        job->launch->stream, params, NULL);
+}
+
+/* Configurations the driver rejects before anything is queued: the original may still do. */
+static bool refused_at_once(CUresult status)
+{
+    return status == CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES || status == CUDA_ERROR_INVALID_VALUE ||
+           status == CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
+}
+
+static uint32_t slots_asked(const struct job *job)
+{
+    const uint64_t n_bytes =
+        det_decide_bytes(job->ranges, job->n_ranges, job->plan->twin->target_params);
+    return n_bytes != 0 ? det_acc_slots_for((size_t)n_bytes, job->plan->element_bytes) : 0;
+}
+
+/* Table lock held. NULL when done, with job->status for the program. */
+static const char *queue(struct job *job, struct det_table *table)
+{
+    CUdeviceptr head = 0;
+    CUresult status = det_table_reserve(table, slots_asked(job), job->launch->stream);
+    if (status == CUDA_SUCCESS)
+        status = det_table_head(table, job->twin, job->launch->stream, &head);
+    if (status != CUDA_SUCCESS)
+        return "no memory for accumulators";
+    struct det_report *const report = det_table_report(table, job->plan->row, job->kern->name);
+    if (report == NULL)
+        return "no memory for accumulators";
+    job->params.table = head;
+    if (job->params.extra != NULL)
+        memcpy(job->params.buffer + job->plan->twin->table_offset, &head, sizeof head);
+    job->status = launch_twin(job);
+    if (refused_at_once(job->status))
+        return "driver refused the twin's launch";
+    if (job->status != CUDA_SUCCESS)
+        return NULL;
+    job->status = launch_fold(job, table, head, report->device);
+    if (job->capture == 0)
+        atomic_fetch_add(&report->launched, 1);
+    det_reports_expect();
+    return NULL;
+}
+
+static const char *run(struct job *job, unsigned code)
+{
+    const char *why = prepare(job, code);
+    if (why == NULL)
+        why = det_params_make(&job->params, job->launch->params, job->launch->extra,
+            job->plan->ptx->n_params, job->plan->twin->table_offset);
+    if (why != NULL)
+        return why;
+    if (job->identity) {
+        job->status = launch_twin(job);
+        return refused_at_once(job->status) ? "driver refused the twin's launch" : NULL;
+    }
+    struct det_table *const table = det_table_get(job->ctx, job->launch->stream, job->capture);
+    if (table == NULL)
+        return "out of memory";
+    pthread_mutex_lock(&table->lock);
+    why = queue(job, table);
+    pthread_mutex_unlock(&table->lock);
+    return why;
+}
+
+static bool with_context(struct job *job, unsigned code, const char **why)
+{
+    const struct det_driver *const cu = det_driver();
+    CUcontext current = NULL, popped;
+    cu->cuCtxGetCurrent(&current);
+    const bool other = current != job->ctx->handle;
+    if (other && cu->cuCtxPushCurrent_v2(job->ctx->handle) != CUDA_SUCCESS) {
+        *why = "context of the stream not usable";
+        return false;
+    }
+    memset(&job->params, 0, sizeof job->params);
+    *why = run(job, code);
+    det_params_free(&job->params);
+    if (other)
+        cu->cuCtxPopCurrent_v2(&popped);
+    return *why == NULL;
+}
+
+bool det_launch_try(struct det_launch *launch, CUresult *status)
+{
+    struct det_kern *kern = det_fn_find(launch->function);
+    struct det_ctx *const ctx = det_ctx_of(launch->stream);
+    launch->row = NULL;
+    if (kern == NULL)
+        kern = det_kern_foreign(launch->function);
+    if (kern == NULL || ctx == NULL)
+        return false;
+    const unsigned code = det_code_index(kern->unit, ctx->sm);
+    const struct det_plan *const plan = det_plan_get(kern, code);
+    launch->row = plan->row;
+    if (!plan->use_twin)
+        return false;
+    struct job job;
+    job.launch = launch;
+    job.ctx = ctx;
+    job.kern = kern;
+    job.plan = plan;
+    job.fold = NULL;
+    job.n_attrs = 0;
+    job.identity = plan->cls != DET_CLASS_EXACT;
+    job.capture = det_capture_any() ? det_capture_id(launch->stream) : 0;
+    job.status = CUDA_SUCCESS;
+    const char *why = NULL;
+    if (!with_context(&job, code, &why)) {
+        launch->row =
+            det_ledger_row("kernel", kern->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why);
+        return false;
+    }
+    *status = job.status;
+    if (job.status == CUDA_SUCCESS && job.capture == 0)
+        det_ledger_hit(plan->row);
+    return true;
+}
+
+void det_launch_count(const struct det_launch *launch, CUresult status)
+{
+    if (status == CUDA_SUCCESS && launch->row != NULL)
+        det_ledger_hit(launch->row);
+}
+
+void det_launch_count_other(const void *function, CUstream stream, const char *why)
+{
+    struct det_kern *kern = det_fn_find(function);
+    struct det_ctx *const ctx = det_ctx_of(stream);
+    if (kern == NULL)
+        kern = det_kern_foreign(function);
+    if (kern == NULL || ctx == NULL)
+        return;
+    const struct det_plan *const plan = det_plan_get(kern, det_code_index(kern->unit, ctx->sm));
+    det_ledger_hit(plan->use_twin ? det_ledger_row("kernel", kern->name, DET_CLASS_UNCOVERED,
+                                        DET_RULE_ATOMICS_EXACT, why) :
+                                    plan->row);
+}

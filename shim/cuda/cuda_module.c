@@ -1,0 +1,264 @@
+/* Loads and unloads of device code. The driver goes first: what it refuses is not our business beyond one line, what it
+ * accepts is copied and read before the call returns, because the program may free it. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/core/io.h"
+#include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_owner.h"
+#include "shim/cuda/cuda_state.h"
+#include "shim/cuda/cuda_table.h"
+#include "shim/loader/call.h"
+
+/* The largest image known is under 2 GiB; a length past this is a broken header. */
+static const size_t max_image_bytes = (size_t)4 << 30;
+
+/* Options with a plain value that change the code made; buffers, outputs and symbol lists are not repeated. */
+static bool jit_kept(CUjit_option option)
+{
+    switch (option) {
+    case CU_JIT_MAX_REGISTERS:
+    case CU_JIT_THREADS_PER_BLOCK:
+    case CU_JIT_OPTIMIZATION_LEVEL:
+    case CU_JIT_TARGET_FROM_CUCONTEXT:
+    case CU_JIT_TARGET:
+    case CU_JIT_FALLBACK_STRATEGY:
+    case CU_JIT_GENERATE_DEBUG_INFO:
+    case CU_JIT_GENERATE_LINE_INFO:
+    case CU_JIT_CACHE_MODE:
+    case CU_JIT_FTZ:
+    case CU_JIT_PREC_DIV:
+    case CU_JIT_PREC_SQRT:
+    case CU_JIT_FMA:
+    case CU_JIT_POSITION_INDEPENDENT_CODE:
+    case CU_JIT_MIN_CTA_PER_SM:
+    case CU_JIT_MAX_THREADS_PER_BLOCK:
+    case CU_JIT_OVERRIDE_DIRECTIVE_VALUES:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void jit_copy(
+    struct det_jit *jit, unsigned n, const CUjit_option *options, void *const *values)
+{
+    if (options == NULL || values == NULL)
+        return;
+    for (unsigned i = 0; i < n && jit->n < DET_MAX_JIT; i++)
+        if (jit_kept(options[i])) {
+            jit->option[jit->n] = options[i];
+            jit->value[jit->n++] = values[i];
+        }
+}
+
+struct load {
+    const void *image; /* NULL: read `file` */
+    const char *file;
+    const void *caller;
+    bool library;
+    unsigned n_options;
+    const CUjit_option *options;
+    void *const *values;
+};
+
+static void image_bytes(const struct load *load, struct det_bytes *bytes)
+{
+    const enum det_err err = load->image != NULL ?
+        det_image_copy(load->image, max_image_bytes, bytes) :
+        det_io_read_file(load->file, max_image_bytes, bytes);
+    if (err != DET_OK)
+        det_bytes_free(bytes);
+}
+
+static void remember(void *handle, const struct load *load)
+{
+    struct det_bytes bytes = { 0 };
+    struct det_unit *const unit = calloc(1, sizeof *unit);
+    CUcontext ctx = NULL;
+    if (unit == NULL)
+        return;
+    unit->serial = det_serial();
+    unit->handle = handle;
+    unit->library = load->library;
+    if (!load->library && det_driver()->cuCtxGetCurrent != NULL)
+        det_driver()->cuCtxGetCurrent(&ctx);
+    unit->ctx = ctx;
+    unit->vendor = det_owner_is_vendor(load->caller) ||
+        (load->image != NULL && det_owner_is_vendor(load->image));
+    pthread_mutex_init(&unit->lock, NULL);
+    jit_copy(&unit->jit, load->n_options, load->options, load->values);
+    image_bytes(load, &bytes);
+    det_code_read(unit, bytes.data, bytes.n_bytes);
+    det_bytes_free(&bytes);
+    det_unit_add(unit);
+}
+
+/* The driver refused: say so in one line when the image itself is broken. */
+static void refused(CUresult status, const struct load *load)
+{
+    struct det_bytes bytes = { 0 };
+    struct det_image image = { 0 };
+    if (status != CUDA_ERROR_INVALID_IMAGE && status != CUDA_ERROR_INVALID_PTX &&
+        status != CUDA_ERROR_INVALID_SOURCE && status != CUDA_ERROR_NO_BINARY_FOR_GPU &&
+        status != CUDA_ERROR_UNSUPPORTED_PTX_VERSION)
+        return;
+    image_bytes(load, &bytes);
+    const enum det_err err =
+        bytes.data != NULL ? det_image_read(bytes.data, bytes.n_bytes, &image) : DET_E_FORMAT;
+    det_image_free(&image);
+    det_bytes_free(&bytes);
+    if (err != DET_OK)
+        det_log_note("driver refused a device code image (error %d): %s", (int)status,
+            det_err_text(err));
+    else
+        det_log_note("driver refused a device code image (error %d)", (int)status);
+}
+
+static void loaded(CUresult status, void *handle, const struct load *load)
+{
+    const int saved = errno;
+    det_inside_begin();
+    if (status == CUDA_SUCCESS)
+        remember(handle, load);
+    else
+        refused(status, load);
+    det_inside_end();
+    errno = saved;
+}
+
+DET_EXPORT CUresult cuModuleLoad(CUmodule *module, const char *fname)
+{
+    if (!det_enter(DET_ID_cuModuleLoad))
+        return DET_REAL(cuModuleLoad)(module, fname);
+
+    const CUresult status = DET_REAL(cuModuleLoad)(module, fname);
+    loaded(status, status == CUDA_SUCCESS ? *module : NULL,
+        &(struct load){ .file = fname, .caller = __builtin_return_address(0) });
+    det_leave(DET_ID_cuModuleLoad);
+    return status;
+}
+
+DET_EXPORT CUresult cuModuleLoadData(CUmodule *module, const void *image)
+{
+    if (!det_enter(DET_ID_cuModuleLoadData))
+        return DET_REAL(cuModuleLoadData)(module, image);
+
+    const CUresult status = DET_REAL(cuModuleLoadData)(module, image);
+    loaded(status, status == CUDA_SUCCESS ? *module : NULL,
+        &(struct load){ .image = image, .caller = __builtin_return_address(0) });
+    det_leave(DET_ID_cuModuleLoadData);
+    return status;
+}
+
+DET_EXPORT CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned int numOptions,
+    CUjit_option *options, void **optionValues)
+{
+    if (!det_enter(DET_ID_cuModuleLoadDataEx))
+        return DET_REAL(cuModuleLoadDataEx)(module, image, numOptions, options, optionValues);
+
+    struct load load = { .image = image, .caller = __builtin_return_address(0) };
+    struct det_jit jit = { 0 };
+    jit_copy(&jit, numOptions, options, optionValues); /* before the call: some are outputs, too */
+    load.n_options = jit.n;
+    load.options = jit.option;
+    load.values = jit.value;
+    const CUresult status =
+        DET_REAL(cuModuleLoadDataEx)(module, image, numOptions, options, optionValues);
+    loaded(status, status == CUDA_SUCCESS ? *module : NULL, &load);
+    det_leave(DET_ID_cuModuleLoadDataEx);
+    return status;
+}
+
+DET_EXPORT CUresult cuModuleLoadFatBinary(CUmodule *module, const void *fatCubin)
+{
+    if (!det_enter(DET_ID_cuModuleLoadFatBinary))
+        return DET_REAL(cuModuleLoadFatBinary)(module, fatCubin);
+
+    const CUresult status = DET_REAL(cuModuleLoadFatBinary)(module, fatCubin);
+    loaded(status, status == CUDA_SUCCESS ? *module : NULL,
+        &(struct load){ .image = fatCubin, .caller = __builtin_return_address(0) });
+    det_leave(DET_ID_cuModuleLoadFatBinary);
+    return status;
+}
+
+DET_EXPORT CUresult cuLibraryLoadData(CUlibrary *library, const void *code,
+    CUjit_option *jitOptions, void **jitOptionsValues, unsigned int numJitOptions,
+    CUlibraryOption *libraryOptions, void **libraryOptionValues, unsigned int numLibraryOptions)
+{
+    if (!det_enter(DET_ID_cuLibraryLoadData))
+        return DET_REAL(cuLibraryLoadData)(library, code, jitOptions, jitOptionsValues,
+            numJitOptions, libraryOptions, libraryOptionValues, numLibraryOptions);
+
+    struct load load = { .image = code, .caller = __builtin_return_address(0), .library = true };
+    struct det_jit jit = { 0 };
+    jit_copy(&jit, numJitOptions, jitOptions, jitOptionsValues);
+    load.n_options = jit.n;
+    load.options = jit.option;
+    load.values = jit.value;
+    const CUresult status = DET_REAL(cuLibraryLoadData)(library, code, jitOptions, jitOptionsValues,
+        numJitOptions, libraryOptions, libraryOptionValues, numLibraryOptions);
+    loaded(status, status == CUDA_SUCCESS ? *library : NULL, &load);
+    det_leave(DET_ID_cuLibraryLoadData);
+    return status;
+}
+
+DET_EXPORT CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *fileName,
+    CUjit_option *jitOptions, void **jitOptionsValues, unsigned int numJitOptions,
+    CUlibraryOption *libraryOptions, void **libraryOptionValues, unsigned int numLibraryOptions)
+{
+    if (!det_enter(DET_ID_cuLibraryLoadFromFile))
+        return DET_REAL(cuLibraryLoadFromFile)(library, fileName, jitOptions, jitOptionsValues,
+            numJitOptions, libraryOptions, libraryOptionValues, numLibraryOptions);
+
+    struct load load = { .file = fileName, .caller = __builtin_return_address(0), .library = true };
+    struct det_jit jit = { 0 };
+    jit_copy(&jit, numJitOptions, jitOptions, jitOptionsValues);
+    load.n_options = jit.n;
+    load.options = jit.option;
+    load.values = jit.value;
+    const CUresult status = DET_REAL(cuLibraryLoadFromFile)(library, fileName, jitOptions,
+        jitOptionsValues, numJitOptions, libraryOptions, libraryOptionValues, numLibraryOptions);
+    loaded(status, status == CUDA_SUCCESS ? *library : NULL, &load);
+    det_leave(DET_ID_cuLibraryLoadFromFile);
+    return status;
+}
+
+/* Launches of a module that is going have been queued; their reports stay in the tables. Twins go before the original:
+ * they hold addresses of its variables. */
+static void unloading(const void *handle)
+{
+    const int saved = errno;
+    det_inside_begin();
+    struct det_unit *const unit = det_unit_find(handle);
+    if (unit != NULL) {
+        det_twin_unload(unit);
+        det_unit_drop(handle);
+    }
+    det_inside_end();
+    errno = saved;
+}
+
+DET_EXPORT CUresult cuModuleUnload(CUmodule hmod)
+{
+    if (!det_enter(DET_ID_cuModuleUnload))
+        return DET_REAL(cuModuleUnload)(hmod);
+
+    unloading(hmod);
+    const CUresult status = DET_REAL(cuModuleUnload)(hmod);
+    det_leave(DET_ID_cuModuleUnload);
+    return status;
+}
+
+DET_EXPORT CUresult cuLibraryUnload(CUlibrary library)
+{
+    if (!det_enter(DET_ID_cuLibraryUnload))
+        return DET_REAL(cuLibraryUnload)(library);
+
+    unloading(library);
+    const CUresult status = DET_REAL(cuLibraryUnload)(library);
+    det_leave(DET_ID_cuLibraryUnload);
+    return status;
+}

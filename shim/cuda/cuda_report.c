@@ -1,0 +1,80 @@
+/* What folds reported: read from mapped host memory after the program synchronised, without any driver call. A launch whose
+ * fold complained is moved from exact to uncovered; all launches since the last look are, since they cannot be told apart. */
+#include <string.h>
+
+#include "shim/core/io.h"
+#include "shim/cuda/cuda_decide.h"
+#include "shim/cuda/cuda_table.h"
+
+static _Atomic bool pending;
+
+void det_reports_expect(void)
+{
+    if (!atomic_load_explicit(&pending, memory_order_relaxed))
+        atomic_store_explicit(&pending, true, memory_order_relaxed);
+}
+
+static bool read_report(const struct det_report *report, bool peek, struct det_acc_report *now)
+{
+    const void *const host = (const void *)(uintptr_t)report->host;
+    if (peek)
+        return det_io_peek(host, now, sizeof *now) == sizeof *now;
+    for (size_t i = 0; i < sizeof *now / sizeof(uint64_t); i++)
+        ((uint64_t *)now)[i] = ((const volatile uint64_t *)host)[i];
+    return true;
+}
+
+static void count(const struct det_acc_report *now, const struct det_acc_report *seen)
+{
+    det_log_counter("adds", now->adds - seen->adds);
+    det_log_counter("promotions", now->promotions - seen->promotions);
+    det_log_counter("special addends", now->specials - seen->specials);
+    det_log_counter("elements folded", now->elements - seen->elements);
+}
+
+/* Map lock held. */
+static bool report_read(struct det_table *table, struct det_report *report, bool peek)
+{
+    struct det_acc_report now, *const seen = &report->seen;
+    if (!read_report(report, peek, &now))
+        return true;
+    const uint64_t folds = now.folds - seen->folds;
+    const char *const why = det_decide_report(now.overflow - seen->overflow,
+        now.mixed_types - seen->mixed_types, now.foreign_writer - seen->foreign_writer,
+        now.headroom - seen->headroom);
+    if (report->is_graph)
+        for (uint64_t i = 0; i < folds; i++)
+            det_ledger_hit(report->row);
+    if (why != NULL && folds != 0)
+        det_ledger_move(report->row,
+            det_ledger_row("kernel", report->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why),
+            folds);
+    if (now.overflow != seen->overflow)
+        table->grow = true;
+    count(&now, seen);
+    *seen = now;
+    return report->is_graph || now.folds == atomic_load(&report->launched);
+}
+
+static void context_read(struct det_ctx *ctx, void *arg)
+{
+    const bool peek = *(const bool *)arg;
+    bool done = true;
+    det_map_lock();
+    for (struct det_table *t = atomic_load(&ctx->tables); t != NULL; t = t->next)
+        for (struct det_report *r = __atomic_load_n(&t->reports, __ATOMIC_ACQUIRE); r != NULL;
+             r = r->next) {
+            done &= report_read(t, r, peek);
+            done &= !r->is_graph;
+        }
+    det_map_unlock();
+    if (!done)
+        det_reports_expect();
+}
+
+void det_reports_collect(bool peek)
+{
+    if (!atomic_exchange_explicit(&pending, false, memory_order_relaxed))
+        return;
+    det_ctx_each(context_read, &peek);
+}

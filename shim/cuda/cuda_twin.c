@@ -1,0 +1,216 @@
+/* Twins: the second module of an image, holding only rewritten kernels, compiled by the real driver in the context of the
+ * launch. Built at most once per context; what the driver refuses is remembered with its reason. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_state.h"
+#include "shim/cuda/cuda_table.h"
+#include "shim/policy/policy.h"
+
+static void why(struct det_twin *twin, const char *what, CUresult error)
+{
+    struct det_line line = {
+        .at = twin->reason, .n = 0, .cap = sizeof twin->reason, .cut = false
+    };
+    twin->error = error;
+    det_line_printf(&line, "%s (error %d)", what, (int)error);
+}
+
+static void refused(struct det_twin *twin, const struct det_code *code, CUresult error)
+{
+    struct det_line line = {
+        .at = twin->reason, .n = 0, .cap = sizeof twin->reason, .cut = false
+    };
+    twin->error = error;
+    if (error == CUDA_ERROR_UNSUPPORTED_PTX_VERSION || error == CUDA_ERROR_INVALID_PTX) {
+        const unsigned version = det_ptx_version(code->module);
+        det_line_printf(&line, "driver cannot compile PTX %u.%u (error %d)", version / 10,
+            version % 10, (int)error);
+        return;
+    }
+    why(twin, "driver refused the twin", error);
+}
+
+/* Settings the program made on its own handle before the twin existed, or after. */
+static void replay(const struct det_kern *kern, struct det_twin_fn *fn)
+{
+    const struct det_driver *const cu = det_driver();
+    for (unsigned i = 0; i < kern->n_attr; i++)
+        if (cu->cuFuncSetAttribute != NULL)
+            cu->cuFuncSetAttribute(fn->function, kern->attr[i].attr, kern->attr[i].value);
+    if (kern->cache_config >= 0 && cu->cuFuncSetCacheConfig != NULL)
+        cu->cuFuncSetCacheConfig(fn->function, (CUfunc_cache)kern->cache_config);
+    if (kern->shared_config >= 0 && cu->cuFuncSetSharedMemConfig != NULL)
+        cu->cuFuncSetSharedMemConfig(fn->function, (CUsharedconfig)kern->shared_config);
+    cu->cuFuncGetAttribute(&fn->max_threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, fn->function);
+    cu->cuFuncGetAttribute(&fn->static_shared, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, fn->function);
+    if (cu->cuFuncGetAttribute(&fn->max_dynamic, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+            fn->function) != CUDA_SUCCESS)
+        fn->max_dynamic = 0;
+}
+
+static CUresult find_functions(
+    struct det_twin *twin, struct det_unit *unit, const struct det_ptx_twin *text)
+{
+    const struct det_driver *const cu = det_driver();
+    twin->n_fn = text->n_kernels;
+    twin->fn = calloc(text->n_kernels != 0 ? text->n_kernels : 1, sizeof *twin->fn);
+    if (twin->fn == NULL)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    for (size_t i = 0; i < text->n_kernels; i++) {
+        const CUresult status =
+            cu->cuModuleGetFunction(&twin->fn[i].function, twin->module, text->kernels[i].name);
+        if (status != CUDA_SUCCESS)
+            return status;
+        const struct det_kern *const kern = det_kern_get(unit, text->kernels[i].name);
+        if (kern != NULL)
+            replay(kern, &twin->fn[i]);
+    }
+    return CUDA_SUCCESS;
+}
+
+/* Variables live in the original module: host code reads and writes them there. */
+static CUresult find_variables(
+    struct det_twin *twin, const struct det_unit *unit, const struct det_ptx_twin *text)
+{
+    const struct det_driver *const cu = det_driver();
+    twin->n_vars = (uint32_t)text->n_variables;
+    twin->vars = calloc(text->n_variables != 0 ? text->n_variables : 1, sizeof *twin->vars);
+    if (twin->vars == NULL)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    for (size_t i = 0; i < text->n_variables; i++) {
+        CUdeviceptr at = 0;
+        size_t n_bytes = 0;
+        const CUresult status = unit->library ?
+            cu->cuLibraryGetGlobal(&at, &n_bytes, (CUlibrary)unit->handle, text->variables[i]) :
+            cu->cuModuleGetGlobal_v2(&at, &n_bytes, (CUmodule)unit->handle, text->variables[i]);
+        if (status != CUDA_SUCCESS)
+            return status;
+        twin->vars[i] = at;
+    }
+    return CUDA_SUCCESS;
+}
+
+/* Context current. */
+static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
+{
+    const struct det_driver *const cu = det_driver();
+    const char *text_why = "";
+    const struct det_ptx_twin *const text = det_code_twin(unit, index, &text_why);
+    struct det_jit jit = unit->jit;
+    twin->error = CUDA_ERROR_INVALID_SOURCE;
+    if (text == NULL) {
+        why(twin, text_why, twin->error);
+        return;
+    }
+    CUresult status = cu->cuModuleLoadDataEx(
+        &twin->module, text->text.data, jit.n, jit.n != 0 ? jit.option : NULL, jit.n != 0 ? jit.value : NULL);
+    if (status != CUDA_SUCCESS) {
+        twin->module = NULL;
+        refused(twin, &unit->code[index], status);
+        return;
+    }
+    twin->error = CUDA_SUCCESS;
+    status = find_functions(twin, unit, text);
+    if (status != CUDA_SUCCESS)
+        why(twin, "twin lacks a kernel", status);
+    else if ((status = find_variables(twin, unit, text)) != CUDA_SUCCESS)
+        why(twin, "cannot find a module variable", status);
+    if (status != CUDA_SUCCESS) {
+        cu->cuModuleUnload(twin->module);
+        twin->module = NULL;
+    }
+}
+
+static const struct det_twin *twin_find(struct det_unit *unit, const struct det_ctx *ctx)
+{
+    for (struct det_twin *t = atomic_load(&unit->twins); t != NULL; t = t->next)
+        if (t->ctx_serial == ctx->serial)
+            return t;
+    return NULL;
+}
+
+const struct det_twin *det_twin_get(struct det_unit *unit, struct det_ctx *ctx, unsigned index)
+{
+    const struct det_twin *found = twin_find(unit, ctx);
+    if (found != NULL)
+        return found;
+    struct det_twin *const made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->serial = det_serial();
+    made->ctx_serial = ctx->serial;
+    const CUstreamCaptureMode mode = det_capture_relax();
+    build(made, unit, index);
+    det_capture_restore(mode);
+    det_map_lock(); /* two threads may have built it: the first one counts */
+    found = twin_find(unit, ctx);
+    if (found == NULL) {
+        made->next = atomic_load(&unit->twins);
+        atomic_store(&unit->twins, made);
+    }
+    det_map_unlock();
+    if (found == NULL)
+        return made;
+    if (made->module != NULL)
+        det_driver()->cuModuleUnload(made->module);
+    free(made->fn);
+    free(made->vars);
+    free(made);
+    return found;
+}
+
+void det_twin_settings(struct det_kern *kern)
+{
+    for (struct det_twin *t = atomic_load(&kern->unit->twins); t != NULL; t = t->next) {
+        for (unsigned i = 0; i < DET_MAX_SM_KINDS && t->module != NULL; i++) {
+            const struct det_plan *const plan = &kern->plan[i];
+            if (__atomic_load_n(&plan->ready, __ATOMIC_ACQUIRE) && plan->twin != NULL &&
+                plan->twin_index < t->n_fn)
+                replay(kern, &t->fn[plan->twin_index]);
+        }
+    }
+}
+
+void det_twin_unload(struct det_unit *unit)
+{
+    for (struct det_twin *t = atomic_load(&unit->twins); t != NULL; t = t->next) {
+        if (t->module != NULL)
+            det_driver()->cuModuleUnload(t->module);
+        t->module = NULL;
+    }
+}
+
+CUfunction det_fold_get(struct det_ctx *ctx, CUresult *error)
+{
+    const struct det_driver *const cu = det_driver();
+    int state = atomic_load_explicit(&ctx->fold_state, memory_order_acquire);
+    if (state == 0) {
+        CUmodule module = NULL;
+        CUfunction fold = NULL;
+        const CUstreamCaptureMode mode = det_capture_relax();
+        CUresult status = cu->cuModuleLoadDataEx(&module, det_acc_fold_ptx, 0, NULL, NULL);
+        if (status == CUDA_SUCCESS)
+            status = cu->cuModuleGetFunction(&fold, module, DET_ACC_FOLD_KERNEL);
+        det_capture_restore(mode);
+        det_map_lock();
+        state = atomic_load(&ctx->fold_state);
+        if (state == 0) {
+            ctx->fold = fold;
+            ctx->fold_error = status;
+            state = status == CUDA_SUCCESS ? 1 : -1;
+            atomic_store_explicit(&ctx->fold_state, state, memory_order_release);
+        }
+        det_map_unlock();
+    }
+    *error = ctx->fold_error;
+    return state == 1 ? ctx->fold : NULL;
+}
+
+uint32_t det_acc_flags(const struct det_ctx *ctx)
+{
+    (void)ctx;
+    /* Not yet probed on a device: PTX says that atom.add.f32 on global memory flushes subnormals. */
+    return DET_ACC_FLUSH_F32;
+}
