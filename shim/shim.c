@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "detshim/detshim.h"
+#include "shim/cuda/cuda_shim.h"
 #include "shim/loader/call.h"
 #include "shim/loader/loader.h"
 #include "shim/log/log.h"
@@ -20,6 +21,7 @@ DET_EXPORT const char *detshim_version(void)
 
 static void in_fork_child(void)
 {
+    det_cuda_fork_child();
     det_log_fork_child();
 }
 
@@ -33,5 +35,6 @@ __attribute__((constructor)) static void start(void)
 __attribute__((destructor)) static void end(void)
 {
     det_loader_self_test();
+    det_cuda_finish();
     det_log_finish();
 }

@@ -77,8 +77,8 @@ void det_code_read(struct det_unit *unit, const void *bytes, size_t n_bytes)
         det_line_printf(&line, "cannot read its image: %s", det_err_text(err));
     }
     if (err != DET_OK)
-        det_log_note("cannot read a device code image: %s; kernels in it are unknown",
-            det_err_text(err));
+        det_log_note(
+            "cannot read a device code image: %s; kernels in it are unknown", det_err_text(err));
     det_image_free(&image);
 }
 
@@ -114,8 +114,8 @@ static void code_parse(struct det_code *code)
     det_log_note("%s; kernels in it are unknown", code->reason);
 }
 
-static struct det_ledger_row *row_of(const struct det_kern *kern, enum det_class cls,
-    enum det_rule rule, const char *reason)
+static struct det_ledger_row *row_of(
+    const struct det_kern *kern, enum det_class cls, enum det_rule rule, const char *reason)
 {
     return det_ledger_row("kernel", kern->name, cls, rule, reason);
 }
@@ -176,9 +176,8 @@ static void twin_make(struct det_code *code)
         .identity = det_policy()->rule_on[DET_RULE_ATOMICS_IDENTITY],
     };
     code->twin_made = true;
-    code->twin_err = code->module == NULL ?
-        DET_E_NOT_FOUND :
-        det_ptx_make_twin(code->module, &options, &code->twin);
+    code->twin_err = code->module == NULL ? DET_E_NOT_FOUND
+                                          : det_ptx_make_twin(code->module, &options, &code->twin);
 }
 
 /* Unit lock held. */

@@ -43,8 +43,8 @@ static bool same_memory(const struct det_range *a, const struct det_range *b)
     return a->at == b->at && a->at != 0;
 }
 
-bool det_decide_overlap(const struct det_range *ranges, size_t n_ranges, uint64_t targets,
-    uint64_t guards)
+bool det_decide_overlap(
+    const struct det_range *ranges, size_t n_ranges, uint64_t targets, uint64_t guards)
 {
     const uint64_t unknown_root = (uint64_t)1 << 63;
     if (guards == 0 || targets == 0)
@@ -99,8 +99,8 @@ uint64_t det_decide_slots(uint64_t asked, uint64_t have, uint64_t ceiling, bool 
     return want < ceiling ? want : ceiling;
 }
 
-const char *det_decide_report(uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer,
-    uint64_t headroom)
+const char *det_decide_report(
+    uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer, uint64_t headroom)
 {
     if (overflow != 0)
         return "table full";

@@ -17,13 +17,13 @@ struct det_ptx_verdict {
 struct det_question {
     enum det_class cls; /* by its PTX; UNKNOWN without */
     const char *reason;
-    bool skipped;       /* named in DETSHIM_SKIP_KERNELS */
+    bool skipped; /* named in DETSHIM_SKIP_KERNELS */
     bool observe, rule_on, identity;
 };
 struct det_choice {
     enum det_class cls;
     const char *reason;
-    bool twin;          /* launch the twin instead */
+    bool twin; /* launch the twin instead */
 };
 struct det_choice det_decide_kernel(const struct det_question *question);
 
@@ -44,8 +44,8 @@ struct det_range {
 /** May a load through a guarded parameter see a pending sum? targets and guards are bit masks over `ranges` (at most 63).
  *  Two different parameters overlap when they hold the same address; a pointer of another allocation cannot. NULL is no
  *  target. A bit without a readable range counts as an overlap when it is a guard. */
-bool det_decide_overlap(const struct det_range *ranges, size_t n_ranges, uint64_t targets,
-    uint64_t guards);
+bool det_decide_overlap(
+    const struct det_range *ranges, size_t n_ranges, uint64_t targets, uint64_t guards);
 
 /** Bytes a launch may add to: from each target pointer to the end of its allocation. 0: unknown. */
 uint64_t det_decide_bytes(const struct det_range *ranges, size_t n_ranges, uint64_t targets);
@@ -55,7 +55,7 @@ uint64_t det_decide_bytes(const struct det_range *ranges, size_t n_ranges, uint6
 uint64_t det_decide_slots(uint64_t asked, uint64_t have, uint64_t ceiling, bool overflowed);
 
 /** Why a fold's report takes the launches before it out of `exact`; NULL when it does not. Arguments are increments. */
-const char *det_decide_report(uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer,
-    uint64_t headroom);
+const char *det_decide_report(
+    uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer, uint64_t headroom);
 
 #endif

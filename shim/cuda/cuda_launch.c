@@ -82,7 +82,8 @@ static const char *check_fit(struct job *job)
         .max_threads = job->fn->max_threads > 0 ? (uint64_t)job->fn->max_threads : 0,
         .dynamic_shared = dynamic,
         .static_shared = (uint64_t)job->fn->static_shared,
-        .max_shared = (uint64_t)(job->ctx->max_shared_optin > 49152 ? job->ctx->max_shared_optin : 49152),
+        .max_shared =
+            (uint64_t)(job->ctx->max_shared_optin > 49152 ? job->ctx->max_shared_optin : 49152),
         .param_bytes = twin->table_offset + 8,
         .max_param_bytes = job->ctx->sm >= 70 && twin->table_offset > 4096 ? 32764 : 4096,
         .cooperative = job->cooperative,
@@ -158,14 +159,14 @@ static CUresult launch_twin(struct job *job)
         l->block[1], l->block[2], job->shared_bytes, l->stream, p->params, p->extra);
 }
 
-static CUresult launch_fold(struct job *job, struct det_table *table, CUdeviceptr head,
-    CUdeviceptr report)
+static CUresult launch_fold(
+    struct job *job, struct det_table *table, CUdeviceptr head, CUdeviceptr report)
 {
     uint64_t at[2] = { head, report };
     void *params[] = { &at[0], &at[1] };
     const uint32_t grid = det_acc_fold_grid(table->layout.n_slots, job->ctx->n_sms);
-    return det_driver()->cuLaunchKernel(job->fold, grid, 1, 1, DET_ACC_FOLD_BLOCK, 1, 1, 0,
-        job->launch->stream, params, NULL);
+    return det_driver()->cuLaunchKernel(
+        job->fold, grid, 1, 1, DET_ACC_FOLD_BLOCK, 1, 1, 0, job->launch->stream, params, NULL);
 }
 
 /* Configurations the driver rejects before anything is queued: the original may still do. */
@@ -300,6 +301,6 @@ void det_launch_count_other(const void *function, CUstream stream, const char *w
         return;
     const struct det_plan *const plan = det_plan_get(kern, det_code_index(kern->unit, ctx->sm));
     det_ledger_hit(plan->use_twin ? det_ledger_row("kernel", kern->name, DET_CLASS_UNCOVERED,
-                                        DET_RULE_ATOMICS_EXACT, why) :
-                                    plan->row);
+                                        DET_RULE_ATOMICS_EXACT, why)
+                                  : plan->row);
 }

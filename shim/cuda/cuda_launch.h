@@ -9,14 +9,14 @@ enum { DET_MAX_LAUNCH_ATTR = 32 };
 
 /** What the program asked for, the same for every entry point. */
 struct det_launch {
-    const void *function;          /* CUfunction, or CUkernel in its place */
+    const void *function; /* CUfunction, or CUkernel in its place */
     unsigned grid[3], block[3], shared_bytes;
-    CUstream stream;               /* det_stream_normal */
+    CUstream stream; /* det_stream_normal */
     void **params, **extra;
-    const CUlaunchConfig *config;  /* of the Ex form, else NULL */
+    const CUlaunchConfig *config; /* of the Ex form, else NULL */
     bool cooperative;
     /* filled by det_launch_try */
-    struct det_ledger_row *row;    /* where the original is counted if it is launched after all */
+    struct det_ledger_row *row; /* where the original is counted if it is launched after all */
 };
 
 /** Look the kernel up and launch its twin if it has one and may. True: done, *status is the answer for the program. False:
@@ -30,7 +30,7 @@ void det_launch_count_other(const void *function, CUstream stream, const char *w
 
 /** Parameters of the twin: the program's, and the table pointer behind them. Storage belongs to this struct. */
 struct det_params {
-    void **params, **extra;        /* one of them NULL, as the program did */
+    void **params, **extra; /* one of them NULL, as the program did */
     void *store[64];
     void **big;
     char *buffer;
@@ -39,14 +39,14 @@ struct det_params {
     uint64_t table;
 };
 /** NULL, or why this launch cannot carry one more parameter. */
-const char *det_params_make(struct det_params *out, void **params, void **extra, size_t n_params,
-    size_t table_offset);
+const char *det_params_make(
+    struct det_params *out, void **params, void **extra, size_t n_params, size_t table_offset);
 void det_params_free(struct det_params *params);
 /** The buffer of an `extra` list; false when there is none. */
 bool det_params_extra(void **extra, const char **buffer, size_t *n_bytes);
 
 /** Attributes of an extended launch for the twin. NULL, or why the original must run. */
-const char *det_attrs_make(const CUlaunchConfig *config,
-    CUlaunchAttribute out[DET_MAX_LAUNCH_ATTR], unsigned *n_out, bool *cooperative);
+const char *det_attrs_make(const CUlaunchConfig *config, CUlaunchAttribute out[DET_MAX_LAUNCH_ATTR],
+    unsigned *n_out, bool *cooperative);
 
 #endif

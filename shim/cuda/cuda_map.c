@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_shim.h"
 #include "shim/cuda/cuda_state.h"
 #include "shim/policy/policy.h"
 
@@ -101,7 +102,8 @@ static void twins_free(struct det_unit *unit)
 static void unit_free(struct det_unit *unit)
 {
     struct det_kern *kern, *next;
-    HASH_ITER(hh, unit->kernels, kern, next) {
+    HASH_ITER(hh, unit->kernels, kern, next)
+    {
         HASH_DEL(unit->kernels, kern);
         free(kern->name);
         free(kern);
@@ -122,14 +124,16 @@ static void unit_free(struct det_unit *unit)
 static void handles_of_unit_drop(const struct det_unit *unit)
 {
     struct det_fn *fn, *next_fn;
-    HASH_ITER(hh, fns, fn, next_fn) {
+    HASH_ITER(hh, fns, fn, next_fn)
+    {
         if (fn->kern->unit != unit)
             continue;
         HASH_DEL(fns, fn);
         free(fn);
     }
     struct unit_handle *entry, *next;
-    HASH_ITER(hh, units, entry, next) {
+    HASH_ITER(hh, units, entry, next)
+    {
         if (entry->unit != unit)
             continue;
         HASH_DEL(units, entry);
@@ -238,8 +242,7 @@ static struct det_ctx *context_make(CUcontext handle)
     cu->cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device);
     cu->cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
     cu->cuDeviceGetAttribute(&n_sms, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device);
-    cu->cuDeviceGetAttribute(
-        &optin, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, device);
+    cu->cuDeviceGetAttribute(&optin, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, device);
     if (cu->cuDeviceTotalMem_v2 != NULL)
         cu->cuDeviceTotalMem_v2(&total, device);
     ctx->handle = handle;

@@ -66,9 +66,9 @@ struct load {
 
 static void image_bytes(const struct load *load, struct det_bytes *bytes)
 {
-    const enum det_err err = load->image != NULL ?
-        det_image_copy(load->image, max_image_bytes, bytes) :
-        det_io_read_file(load->file, max_image_bytes, bytes);
+    const enum det_err err = load->image != NULL
+                                 ? det_image_copy(load->image, max_image_bytes, bytes)
+                                 : det_io_read_file(load->file, max_image_bytes, bytes);
     if (err != DET_OK)
         det_bytes_free(bytes);
 }
@@ -87,7 +87,7 @@ static void remember(void *handle, const struct load *load)
         det_driver()->cuCtxGetCurrent(&ctx);
     unit->ctx = ctx;
     unit->vendor = det_owner_is_vendor(load->caller) ||
-        (load->image != NULL && det_owner_is_vendor(load->image));
+                   (load->image != NULL && det_owner_is_vendor(load->image));
     pthread_mutex_init(&unit->lock, NULL);
     jit_copy(&unit->jit, load->n_options, load->options, load->values);
     image_bytes(load, &bytes);
@@ -111,8 +111,8 @@ static void refused(CUresult status, const struct load *load)
     det_image_free(&image);
     det_bytes_free(&bytes);
     if (err != DET_OK)
-        det_log_note("driver refused a device code image (error %d): %s", (int)status,
-            det_err_text(err));
+        det_log_note(
+            "driver refused a device code image (error %d): %s", (int)status, det_err_text(err));
     else
         det_log_note("driver refused a device code image (error %d)", (int)status);
 }

@@ -42,8 +42,8 @@ static const char *repack(struct det_params *out, void **extra, size_t table_off
     return NULL;
 }
 
-const char *det_params_make(struct det_params *out, void **params, void **extra, size_t n_params,
-    size_t table_offset)
+const char *det_params_make(
+    struct det_params *out, void **params, void **extra, size_t n_params, size_t table_offset)
 {
     memset(out, 0, sizeof *out);
     if (params != NULL && extra != NULL)
@@ -71,8 +71,8 @@ void det_params_free(struct det_params *params)
     free(params->buffer);
 }
 
-const char *det_attrs_make(const CUlaunchConfig *config,
-    CUlaunchAttribute out[DET_MAX_LAUNCH_ATTR], unsigned *n_out, bool *cooperative)
+const char *det_attrs_make(const CUlaunchConfig *config, CUlaunchAttribute out[DET_MAX_LAUNCH_ATTR],
+    unsigned *n_out, bool *cooperative)
 {
     *n_out = 0;
     if (config->numAttrs > DET_MAX_LAUNCH_ATTR || (config->numAttrs != 0 && config->attrs == NULL))

@@ -4,6 +4,7 @@
 
 #include "shim/core/io.h"
 #include "shim/cuda/cuda_decide.h"
+#include "shim/cuda/cuda_shim.h"
 #include "shim/cuda/cuda_table.h"
 
 static _Atomic bool pending;
@@ -39,15 +40,16 @@ static bool report_read(struct det_table *table, struct det_report *report, bool
     if (!read_report(report, peek, &now))
         return true;
     const uint64_t folds = now.folds - seen->folds;
-    const char *const why = det_decide_report(now.overflow - seen->overflow,
-        now.mixed_types - seen->mixed_types, now.foreign_writer - seen->foreign_writer,
-        now.headroom - seen->headroom);
+    const char *const why =
+        det_decide_report(now.overflow - seen->overflow, now.mixed_types - seen->mixed_types,
+            now.foreign_writer - seen->foreign_writer, now.headroom - seen->headroom);
     if (report->is_graph)
         for (uint64_t i = 0; i < folds; i++)
             det_ledger_hit(report->row);
     if (why != NULL && folds != 0)
         det_ledger_move(report->row,
-            det_ledger_row("kernel", report->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why),
+            det_ledger_row(
+                "kernel", report->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why),
             folds);
     if (now.overflow != seen->overflow)
         table->grow = true;
@@ -77,4 +79,9 @@ void det_reports_collect(bool peek)
     if (!atomic_exchange_explicit(&pending, false, memory_order_relaxed))
         return;
     det_ctx_each(context_read, &peek);
+}
+
+void det_cuda_finish(void)
+{
+    det_reports_collect(true);
 }

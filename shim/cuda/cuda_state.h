@@ -26,10 +26,10 @@ enum { DET_MAX_SM_KINDS = 8, DET_MAX_JIT = 16, DET_MAX_ATTR = 16 };
 struct det_code {
     unsigned sm;
     enum det_image_voice voice;
-    char reason[192];                  /* why there is no PTX to read, "" otherwise */
-    struct det_image_entry entry;      /* of the PTX; payload points into `packed` */
+    char reason[192];             /* why there is no PTX to read, "" otherwise */
+    struct det_image_entry entry; /* of the PTX; payload points into `packed` */
     struct det_bytes packed;
-    struct det_ptx_module *module;     /* NULL until parsed or when parsing failed */
+    struct det_ptx_module *module; /* NULL until parsed or when parsing failed */
     bool parsed, twin_made;
     enum det_err twin_err;
     struct det_ptx_twin twin;
@@ -44,29 +44,29 @@ struct det_jit {
 
 /** One loaded image: a CUmodule, or a CUlibrary (whose module in each context is made by the driver). */
 struct det_unit {
-    uint64_t serial;                   /* unique in this process: handles are reused by the driver */
+    uint64_t serial; /* unique in this process: handles are reused by the driver */
     bool library, vendor;
-    void *handle;                      /* CUmodule or CUlibrary */
-    CUcontext ctx;                     /* of a module; NULL for a library */
+    void *handle;  /* CUmodule or CUlibrary */
+    CUcontext ctx; /* of a module; NULL for a library */
     unsigned n_codes;
-    struct det_code *code;             /* one per kind of device in the machine */
+    struct det_code *code; /* one per kind of device in the machine */
     struct det_jit jit;
-    pthread_mutex_t lock;              /* parsing and rewriting; no driver call inside */
-    struct det_kern *kernels;          /* uthash by name */
-    _Atomic(struct det_twin *) twins;  /* newest first; entries are only added */
-    UT_hash_handle hh;                 /* by handle */
+    pthread_mutex_t lock;             /* parsing and rewriting; no driver call inside */
+    struct det_kern *kernels;         /* uthash by name */
+    _Atomic(struct det_twin *) twins; /* newest first; entries are only added */
+    UT_hash_handle hh;                /* by handle */
 };
 
 /** How one kernel is launched on one kind of device. */
 struct det_plan {
-    bool made, ready;                  /* ready: published, readable without the unit's lock */
+    bool made, ready; /* ready: published, readable without the unit's lock */
     bool use_twin;
     enum det_class cls;
-    const struct det_ptx_kernel *ptx;  /* NULL when no PTX speaks for it */
+    const struct det_ptx_kernel *ptx; /* NULL when no PTX speaks for it */
     const struct det_ptx_twin_kernel *twin;
     size_t twin_index;
-    unsigned element_bytes;            /* of the adds, 0 when they differ */
-    struct det_ledger_row *row;        /* where an ordinary launch of it is counted */
+    unsigned element_bytes;     /* of the adds, 0 when they differ */
+    struct det_ledger_row *row; /* where an ordinary launch of it is counted */
     const char *reason;
 };
 
@@ -80,7 +80,7 @@ struct det_kern {
         CUfunction_attribute attr;
         int value;
     } attr[DET_MAX_ATTR];
-    int cache_config, shared_config;   /* -1: never set */
+    int cache_config, shared_config; /* -1: never set */
     UT_hash_handle hh;
 };
 
@@ -102,10 +102,10 @@ struct det_twin {
     uint64_t serial, ctx_serial;
     unsigned code;
     CUmodule module;
-    CUresult error;                    /* why there is none */
+    CUresult error; /* why there is none */
     char reason[192];
     bool identity;
-    struct det_twin_fn *fn;            /* by det_plan.twin_index */
+    struct det_twin_fn *fn; /* by det_plan.twin_index */
     size_t n_fn;
     uint64_t *vars;
     uint32_t n_vars;
@@ -116,19 +116,19 @@ struct det_twin {
 
 /** Where fold reports of one (table, kernel) arrive. `host` is written by the device. */
 struct det_report {
-    struct det_ledger_row *row;        /* where the kernel's launches are counted; the key */
+    struct det_ledger_row *row; /* where the kernel's launches are counted; the key */
     char *name;
     volatile struct det_acc_report *host;
     CUdeviceptr device;
     struct det_acc_report seen;
     _Atomic uint64_t launched;
-    bool is_graph;                     /* each fold is a launch that was not counted when it was queued */
+    bool is_graph; /* each fold is a launch that was not counted when it was queued */
     struct det_report *next;
 };
 
 /** A head of a table for twins with module variables, and one for all without. */
 struct det_head {
-    uint64_t twin;                     /* serial, 0 for twins without variables */
+    uint64_t twin; /* serial, 0 for twins without variables */
     CUdeviceptr device;
 };
 enum { DET_MAX_HEADS = 256, DET_HEAD_BYTES = 4096 };
@@ -138,21 +138,21 @@ struct det_table {
     struct det_ctx *ctx;
     uint64_t serial;
     CUstream stream;
-    uint64_t thread;                   /* ordinal of the host thread for its own default stream, else 0 */
-    uint64_t capture;                  /* id of the capture it was made for, else 0 */
+    uint64_t thread;  /* ordinal of the host thread for its own default stream, else 0 */
+    uint64_t capture; /* id of the capture it was made for, else 0 */
     pthread_mutex_t lock;
     CUdeviceptr base, heads_at;
     struct det_acc_layout layout;
-    uint64_t asked_slots;              /* most that a launch wanted; above n_slots only at the ceiling */
-    bool grow;                         /* an overflow was reported: more next time */
+    uint64_t asked_slots; /* most that a launch wanted; above n_slots only at the ceiling */
+    bool grow;            /* an overflow was reported: more next time */
     struct det_head heads[DET_MAX_HEADS];
     unsigned n_heads;
     struct det_report *reports;
-    CUdeviceptr *old;                  /* allocations outgrown, freed when the context is idle */
+    CUdeviceptr *old; /* allocations outgrown, freed when the context is idle */
     unsigned n_old;
     uint64_t bytes;
-    struct det_table *next;            /* in det_ctx.tables */
-    bool idle;                         /* its stream is gone: to be given to a new one once all folds have run */
+    struct det_table *next; /* in det_ctx.tables */
+    bool idle; /* its stream is gone: to be given to a new one once all folds have run */
 };
 
 struct det_ctx {
@@ -163,12 +163,12 @@ struct det_ctx {
     unsigned sm, n_sms;
     int max_shared_optin;
     uint64_t memory_bytes, used_bytes, ceiling_bytes;
-    _Atomic int fold_state;            /* 0 not built, 1 ready, -1 refused */
+    _Atomic int fold_state; /* 0 not built, 1 ready, -1 refused */
     CUfunction fold;
     CUresult fold_error;
     _Atomic(struct det_table *) tables;
     pthread_mutex_t slab_lock;
-    char *slab_host;                   /* mapped host memory for reports */
+    char *slab_host; /* mapped host memory for reports */
     CUdeviceptr slab_device;
     size_t slab_used;
     struct slab_old {
@@ -181,8 +181,6 @@ struct det_ctx {
 /* cuda_map.c */
 void det_map_lock(void);
 void det_map_unlock(void);
-/** In the child after fork: CUDA is dead there, so everything is forgotten (and leaked on purpose). */
-void det_cuda_fork_child(void);
 uint64_t det_serial(void);
 /** Ordinal of the calling host thread, from 1. */
 uint64_t det_thread(void);

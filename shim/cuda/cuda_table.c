@@ -118,8 +118,8 @@ static CUresult zero(CUdeviceptr at, size_t n_bytes, CUstream stream, bool captu
     return status;
 }
 
-static CUresult write_head(CUdeviceptr at, const void *from, size_t n_bytes, CUstream stream,
-    bool capturing)
+static CUresult write_head(
+    CUdeviceptr at, const void *from, size_t n_bytes, CUstream stream, bool capturing)
 {
     const struct det_driver *const cu = det_driver();
     CUstream own = NULL;
@@ -182,7 +182,8 @@ CUresult det_table_reserve(struct det_table *table, uint64_t slots, CUstream str
     const uint64_t room = ctx->ceiling_bytes > others ? ctx->ceiling_bytes - others : 0;
     uint64_t ceiling = det_acc_slots_in((size_t)room);
     if (ceiling == 0)
-        ceiling = 1024; /* the smallest table there is; a tiny ceiling still works, and says "table full" */
+        ceiling =
+            1024; /* the smallest table there is; a tiny ceiling still works, and says "table full" */
     uint64_t want = det_decide_slots(slots, have, ceiling, grow);
     table->grow = false;
     if (slots > table->asked_slots)
@@ -201,22 +202,20 @@ CUresult det_table_reserve(struct det_table *table, uint64_t slots, CUstream str
     return status;
 }
 
-CUresult det_table_head(struct det_table *table, const struct det_twin *twin, CUstream stream,
-    CUdeviceptr *head)
+CUresult det_table_head(
+    struct det_table *table, const struct det_twin *twin, CUstream stream, CUdeviceptr *head)
 {
     const uint64_t serial = twin->n_vars != 0 ? twin->serial : 0;
-    struct {
-        struct det_acc_head head;
-        uint64_t vars[(DET_HEAD_BYTES - sizeof(struct det_acc_head)) / 8];
-    } text;
+    const size_t vars_at = offsetof(struct det_acc_head, vars);
+    _Alignas(struct det_acc_head) char text[DET_HEAD_BYTES] = { 0 };
     for (unsigned i = 0; i < table->n_heads; i++)
         if (table->heads[i].twin == serial) {
             *head = table->heads[i].device;
             return CUDA_SUCCESS;
         }
-    if (twin->n_vars > sizeof text.vars / 8)
+    const size_t n_bytes = vars_at + 8 * (size_t)twin->n_vars;
+    if (n_bytes > sizeof text)
         return CUDA_ERROR_NOT_SUPPORTED;
-    const size_t n_bytes = sizeof text.head + 8 * (size_t)twin->n_vars;
     if (table->n_heads == HEADS_BYTES / DET_HEAD_BYTES || table->n_heads == DET_MAX_HEADS)
         return CUDA_ERROR_NOT_SUPPORTED;
     memset(&text, 0, sizeof text);
@@ -225,7 +224,7 @@ CUresult det_table_head(struct det_table *table, const struct det_twin *twin, CU
     memcpy(text.vars, twin->vars, 8 * (size_t)twin->n_vars);
     const CUdeviceptr at = table->heads_at + (CUdeviceptr)table->n_heads * DET_HEAD_BYTES;
     const CUstreamCaptureMode mode = det_capture_relax();
-    const CUresult status = write_head(at, &text, n_bytes, stream, table->capture != 0);
+    const CUresult status = write_head(at, text, n_bytes, stream, table->capture != 0);
     det_capture_restore(mode);
     if (status != CUDA_SUCCESS)
         return status;
@@ -264,8 +263,8 @@ static bool slab_take(struct det_ctx *ctx, struct det_report *report)
     return ok;
 }
 
-struct det_report *det_table_report(struct det_table *table, struct det_ledger_row *row,
-    const char *name)
+struct det_report *det_table_report(
+    struct det_table *table, struct det_ledger_row *row, const char *name)
 {
     for (struct det_report *r = table->reports; r != NULL; r = r->next)
         if (r->row == row)

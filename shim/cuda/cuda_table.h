@@ -14,11 +14,11 @@ struct det_table *det_table_get(struct det_ctx *ctx, CUstream stream, uint64_t c
  *  when capturing). Under a ceiling that is too low the table stays as large as it may. */
 CUresult det_table_reserve(struct det_table *table, uint64_t slots, CUstream stream);
 /** Table lock held. Device address of a head with the variables of `twin`. */
-CUresult det_table_head(struct det_table *table, const struct det_twin *twin, CUstream stream,
-    CUdeviceptr *head);
+CUresult det_table_head(
+    struct det_table *table, const struct det_twin *twin, CUstream stream, CUdeviceptr *head);
 /** Table lock held, context current. Where folds after launches counted in `row` report. NULL when memory is out. */
-struct det_report *det_table_report(struct det_table *table, struct det_ledger_row *row,
-    const char *name);
+struct det_report *det_table_report(
+    struct det_table *table, struct det_ledger_row *row, const char *name);
 
 /** A stream is gone: its table may serve another once its folds have run. */
 void det_table_stream_gone(CUstream stream);

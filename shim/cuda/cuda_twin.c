@@ -10,18 +10,14 @@
 
 static void why(struct det_twin *twin, const char *what, CUresult error)
 {
-    struct det_line line = {
-        .at = twin->reason, .n = 0, .cap = sizeof twin->reason, .cut = false
-    };
+    struct det_line line = { .at = twin->reason, .n = 0, .cap = sizeof twin->reason, .cut = false };
     twin->error = error;
     det_line_printf(&line, "%s (error %d)", what, (int)error);
 }
 
 static void refused(struct det_twin *twin, const struct det_code *code, CUresult error)
 {
-    struct det_line line = {
-        .at = twin->reason, .n = 0, .cap = sizeof twin->reason, .cut = false
-    };
+    struct det_line line = { .at = twin->reason, .n = 0, .cap = sizeof twin->reason, .cut = false };
     twin->error = error;
     if (error == CUDA_ERROR_UNSUPPORTED_PTX_VERSION || error == CUDA_ERROR_INVALID_PTX) {
         const unsigned version = det_ptx_version(code->module);
@@ -82,9 +78,10 @@ static CUresult find_variables(
     for (size_t i = 0; i < text->n_variables; i++) {
         CUdeviceptr at = 0;
         size_t n_bytes = 0;
-        const CUresult status = unit->library ?
-            cu->cuLibraryGetGlobal(&at, &n_bytes, (CUlibrary)unit->handle, text->variables[i]) :
-            cu->cuModuleGetGlobal_v2(&at, &n_bytes, (CUmodule)unit->handle, text->variables[i]);
+        const CUresult status = unit->library ? cu->cuLibraryGetGlobal(&at, &n_bytes,
+                                                    (CUlibrary)unit->handle, text->variables[i])
+                                              : cu->cuModuleGetGlobal_v2(&at, &n_bytes,
+                                                    (CUmodule)unit->handle, text->variables[i]);
         if (status != CUDA_SUCCESS)
             return status;
         twin->vars[i] = at;
@@ -104,8 +101,8 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
         why(twin, text_why, twin->error);
         return;
     }
-    CUresult status = cu->cuModuleLoadDataEx(
-        &twin->module, text->text.data, jit.n, jit.n != 0 ? jit.option : NULL, jit.n != 0 ? jit.value : NULL);
+    CUresult status = cu->cuModuleLoadDataEx(&twin->module, text->text.data, jit.n,
+        jit.n != 0 ? jit.option : NULL, jit.n != 0 ? jit.value : NULL);
     if (status != CUDA_SUCCESS) {
         twin->module = NULL;
         refused(twin, &unit->code[index], status);
