@@ -219,9 +219,10 @@ CUresult det_table_head(
     if (table->n_heads == HEADS_BYTES / DET_HEAD_BYTES || table->n_heads == DET_MAX_HEADS)
         return CUDA_ERROR_NOT_SUPPORTED;
     memset(&text, 0, sizeof text);
-    det_acc_head_fill(
-        &table->layout, table->base, twin->n_vars, det_acc_flags(table->ctx), &text.head);
-    memcpy(text.vars, twin->vars, 8 * (size_t)twin->n_vars);
+    det_acc_head_fill(&table->layout, table->base, twin->n_vars, det_acc_flags(table->ctx),
+        (struct det_acc_head *)(void *)text);
+    if (twin->n_vars != 0)
+        memcpy(text + vars_at, twin->vars, 8 * (size_t)twin->n_vars);
     const CUdeviceptr at = table->heads_at + (CUdeviceptr)table->n_heads * DET_HEAD_BYTES;
     const CUstreamCaptureMode mode = det_capture_relax();
     const CUresult status = write_head(at, text, n_bytes, stream, table->capture != 0);
