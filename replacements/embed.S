@@ -1,0 +1,11 @@
+/* PTX texts that the library carries, as NUL-terminated strings. */
+    .section .rodata
+    .global det_acc_fold_ptx
+    .hidden det_acc_fold_ptx
+    .type det_acc_fold_ptx, @object
+det_acc_fold_ptx:
+    .incbin "replacements/fold.ptx"
+    .byte 0
+    .size det_acc_fold_ptx, . - det_acc_fold_ptx
+
+    .section .note.GNU-stack, "", @progbits
