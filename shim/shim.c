@@ -5,6 +5,7 @@
 
 #include "detshim/detshim.h"
 #include "shim/cuda/cuda_shim.h"
+#include "shim/image/registry.h"
 #include "shim/loader/call.h"
 #include "shim/loader/loader.h"
 #include "shim/log/log.h"
@@ -22,6 +23,7 @@ DET_EXPORT const char *detshim_version(void)
 static void in_fork_child(void)
 {
     det_cuda_fork_child();
+    det_registry_fork_child();
     det_log_fork_child();
 }
 

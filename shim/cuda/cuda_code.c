@@ -7,6 +7,7 @@
 #include "shim/cuda/cuda_decide.h"
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_state.h"
+#include "shim/image/registry.h"
 #include "shim/policy/policy.h"
 
 /* Compute capabilities present in this machine, each once. */
@@ -241,7 +242,7 @@ struct det_kern *det_kern_foreign(const void *function)
             cu->cuFuncGetName(&name, (CUfunction)(uintptr_t)function) != CUDA_SUCCESS) &&
         (cu->cuKernelGetName == NULL ||
             cu->cuKernelGetName(&name, (CUkernel)(uintptr_t)function) != CUDA_SUCCESS))
-        name = NULL;
+        name = det_registry_current();
     struct det_kern *const kern =
         det_kern_get(&foreign, name != NULL ? name : "(kernel without a name)");
     det_fn_add(function, kern);
