@@ -38,6 +38,8 @@ void *det_real_or_null(enum det_call call, const void *caller);
 /** A driver function we do not wrap but need ourselves, by exported name (e.g. "cuMemAlloc_v2"); NULL when absent.
  *  Looked up in the libcuda instance already loaded; never loads anything. */
 void *det_driver_symbol(const char *name);
+/** The same in the first loaded library of a family; NULL when none is loaded or it lacks the name. */
+void *det_family_symbol(enum det_family family, const char *name);
 
 /** Typed by the vendor header's own declaration, so a wrong argument does not compile. */
 #define DET_REAL(symbol)                                                                           \

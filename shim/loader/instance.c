@@ -409,8 +409,13 @@ void *det_real(enum det_call call, const void *caller)
     return absent_stub(call);
 }
 
+void *det_family_symbol(enum det_family family, const char *name)
+{
+    const struct det_instance *first = det_instance_first(family);
+    return first ? det_elf_symbol(first->object.base, first->object.dynamic, name) : NULL;
+}
+
 void *det_driver_symbol(const char *name)
 {
-    const struct det_instance *driver = det_instance_first(DET_FAMILY_CUDA);
-    return driver ? det_elf_symbol(driver->object.base, driver->object.dynamic, name) : NULL;
+    return det_family_symbol(DET_FAMILY_CUDA, name);
 }
