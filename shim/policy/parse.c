@@ -266,7 +266,7 @@ void det_policy_unknown(
     char *const *environment, void (*complain)(const char *line, void *arg), void *arg)
 {
     /* Not options: the command line's own, and what it hands to the library. */
-    static const char *const internal[] = { "DETSHIM_LIBRARY", "DETSHIM_KEEP", NULL };
+    static const char *const internal[] = { "DETSHIM_LIBRARY", "DETSHIM_KEEP", "DETSHIM_PATH", NULL };
     for (; environment && *environment; environment++) {
         const char *name = *environment;
         const size_t n = strcspn(name, "=");
