@@ -4,11 +4,11 @@
 #include <stddef.h>
 
 #include "detshim/detshim.h"
-#include "shim/cuda/cuda_shim.h"
-#include "shim/image/registry.h"
+#include "shim/entropy/entropy.h"
 #include "shim/loader/call.h"
 #include "shim/loader/loader.h"
 #include "shim/log/log.h"
+#include "shim/python/python.h"
 
 /* pthread_atfork lives in a static archive before glibc 2.34; this is what it calls. Absent in musl, hence weak. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
@@ -20,23 +20,31 @@ DET_EXPORT const char *detshim_version(void)
     return DETSHIM_VERSION;
 }
 
+static void before_fork(void)
+{
+    if (det_entropy_armed())
+        det_path_fork_prepare();
+}
+
 static void in_fork_child(void)
 {
-    det_cuda_fork_child();
-    det_registry_fork_child();
     det_log_fork_child();
+    if (det_entropy_armed()) {
+        det_path_fork_child();
+        det_rand_fork_child();
+    }
 }
 
 __attribute__((constructor)) static void start(void)
 {
     det_loader_warm();
     if (__register_atfork)
-        __register_atfork(NULL, NULL, in_fork_child, &__dso_handle);
+        __register_atfork(before_fork, NULL, in_fork_child, &__dso_handle);
+    det_python_start();
 }
 
 __attribute__((destructor)) static void end(void)
 {
     det_loader_self_test();
-    det_cuda_finish();
     det_log_finish();
 }

@@ -1,0 +1,275 @@
+# Run once inside the interpreter, in a namespace of its own, by detshim's audit hook. `_det` is a C function:
+# _det("draw", purpose) -> 64-bit int; _det("rule", slug) -> bool; _det("note", text); _det("override", slug, what);
+# _det("pins", module) -> "NAME=VALUE" lines of variables just set, which os.environ must learn.
+# One finder stays in sys.meta_path; modules, sys.path and os.environ stay as they are.
+import sys
+
+
+def draw(purpose):
+    return _det("draw", purpose)
+
+
+def pin_environment(module):
+    import os
+    for line in _det("pins", module).splitlines():
+        name, _, value = line.partition("=")
+        os.environ.setdefault(name, value)
+
+
+def scan_file(path, names):
+    """Which of `names` (bytes) occur in the file: how we know that a loaded XLA understands a flag."""
+    import mmap
+    with open(path, "rb") as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return [name for name in names if data.find(name) >= 0]
+
+
+def after_random(module):
+    # CPython's own start-up draw is recognised in C; builds that go around libc are seeded here.
+    if not _det("drawn", "python.random") and _det("rule", "seed.python-random"):
+        module.seed(draw("python.random"))
+
+
+def after_bit_generator(module):
+    if not _det("rule", "seed.numpy"):
+        return
+
+    def randbits(bits):
+        value = 0
+        for _ in range((bits + 63) // 64):
+            value = value << 64 | draw("numpy")
+        return value & ((1 << bits) - 1)
+
+    module.randbits = randbits
+    _det("override", "seed.numpy", "SeedSequence")
+
+
+def after_mtrand(module):
+    # numpy before 1.17 has no SeedSequence: its global state reads the device itself.
+    if "numpy.random.bit_generator" not in sys.modules and _det("rule", "seed.numpy"):
+        module.seed(draw("numpy") & 0xFFFFFFFF)
+        _det("override", "seed.numpy", "numpy.random.seed")
+
+
+def gpu_visible(config):
+    """True where TensorFlow would place an op on a GPU; asked late, so that the script may still hide devices."""
+    try:
+        return bool(config.list_physical_devices("GPU"))
+    except Exception:
+        return False
+
+
+def follow_tensorflow_errors(tensorflow):
+    """An op without a deterministic kernel: one line after the program's own traceback."""
+    previous = sys.excepthook
+
+    def excepthook(kind, error, trace):
+        previous(kind, error, trace)
+        text = str(error)
+        if "determinism" in text and ("not" in text or "deterministic" in text):
+            op = getattr(getattr(error, "op", None), "type", None) or text.strip().split("\n")[0][:120]
+            _det("note", "TensorFlow has no deterministic kernel for: %s; DETSHIM_RULES=-tensorflow.op-determinism "
+                 "lets it run unrepeatably" % op)
+
+    sys.excepthook = excepthook
+
+
+def op_determinism(tensorflow):
+    """C++ side on; Python side on only where a GPU is visible, so that CPU bits stay those of an unpreloaded run."""
+    from tensorflow.python.framework import config
+    from tensorflow.python.util import _pywrap_determinism as switch
+    if switch.is_enabled():
+        return  # the user set TF_DETERMINISTIC_OPS
+    switch.enable(True)
+    asked, original = [], config.enable_op_determinism
+
+    def enable_op_determinism():
+        asked.append(True)
+        return original()
+
+    enable_op_determinism.__doc__ = original.__doc__
+    config.enable_op_determinism = enable_op_determinism
+    config.is_op_determinism_enabled = lambda: bool(asked) or gpu_visible(config)
+    try:
+        tensorflow.config.experimental.enable_op_determinism = enable_op_determinism
+    except Exception:
+        pass
+    _det("override", "tensorflow.op-determinism", "C++ side")
+
+
+def own_global_generator(tensorflow):
+    """get_global_generator raises under op determinism unless one was set: give it one from our stream."""
+    from tensorflow.python.ops import stateful_random_ops as ops
+    original = ops.get_global_generator
+
+    def get_global_generator():
+        if ops.global_generator is None:
+            ops.set_global_generator(ops.Generator.from_seed(draw("tensorflow") >> 1))
+        return original()
+
+    get_global_generator.__doc__ = original.__doc__
+    for place in (ops, tensorflow.random, getattr(tensorflow.random, "experimental", None)):
+        if place is not None and hasattr(place, "get_global_generator"):
+            place.get_global_generator = get_global_generator
+
+
+def seeded_by_program(tensorflow):
+    """Without DET_SEED: as soon as the program sets a TensorFlow seed itself, make the ops repeat as well."""
+    from tensorflow.python.framework import random_seed
+    original = random_seed.set_seed
+
+    def set_seed(seed):
+        if seed is not None and _det("rule", "tensorflow.op-determinism"):
+            op_determinism(tensorflow)
+        return original(seed)
+
+    set_seed.__doc__ = original.__doc__
+    random_seed.set_seed = set_seed
+    tensorflow.random.set_seed = set_seed
+
+
+def after_tensorflow(module):
+    if not _det("seeded"):
+        return seeded_by_program(module)
+    if _det("rule", "seed.tensorflow"):
+        module.random.set_seed(draw("tensorflow") & 0x7FFFFFFF)
+        own_global_generator(module)
+        _det("override", "seed.tensorflow", "tf.random.set_seed")
+    if _det("rule", "tensorflow.op-determinism"):
+        op_determinism(module)
+        follow_tensorflow_errors(module)
+    import os
+    _det("fingerprint", "tensorflow.threads", "%d cpus, intra %s" % (
+        len(os.sched_getaffinity(0)), os.environ.get("TF_NUM_INTRAOP_THREADS", "default")))
+
+
+def after_torch(module):
+    # Unseeded generators are answered in C++; where that function has another name, fall back to the public call.
+    if _det("seeded") and _det("rule", "seed.torch") and not _det("symbol", "_ZN3c106detail25getNonDeterministicRandomEb"):
+        module.manual_seed(draw("torch.cpu") >> 1)
+        _det("override", "seed.torch", "torch.manual_seed")
+
+
+def after_cupy_generator(module):
+    """cupy seeds a generator from os.urandom(8); only its own view of `os` is changed. Not yet run on a GPU."""
+    if not (_det("seeded") and _det("rule", "seed.cupy")) or not hasattr(module, "os"):
+        return
+
+    class Os:
+        def __init__(self, real):
+            self._real = real
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+        def urandom(self, n):
+            return b"".join(draw("cupy").to_bytes(8, "little") for _ in range((n + 7) // 8))[:n]
+
+    module.os = Os(module.os)
+    _det("override", "seed.cupy", "os.urandom of cupy.random")
+
+
+def after_jaxlib(module):
+    """XLA_FLAGS is appended before any backend parses it, and only with flags that every XLA found here knows: an unknown one
+    would end the process."""
+    import glob
+    import importlib.util
+    import os
+    if not _det("rule", "xla.flags"):
+        return
+    wanted = [b"xla_gpu_deterministic_ops", b"xla_gpu_autotune_level"]
+    values = {b"xla_gpu_deterministic_ops": "true", b"xla_gpu_autotune_level": "0"}
+    here = os.path.dirname(module.__file__)
+    plugins = []
+    for name in ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_plugins.xla_cuda12", "jax_plugins.xla_cuda13"):
+        try:
+            spec = importlib.util.find_spec(name)
+        except Exception:
+            spec = None
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            plugins += glob.glob(os.path.join(folder, "*xla_cuda_plugin*.so"))
+    if not plugins:
+        return  # no GPU backend: CPU results stay those of an unpreloaded run
+    libraries = plugins + glob.glob(os.path.join(here, "libjax_common.so")) + glob.glob(os.path.join(here, "xla_extension.so"))
+    known = list(wanted)
+    for library in libraries:
+        known = [name for name in known if name in scan_file(library, wanted)]
+    flags = os.environ.get("XLA_FLAGS", "")
+    for name in wanted:
+        text = name.decode()
+        if text in flags:
+            _det("kept", "xla.flags", text)
+        elif name in known:
+            flags = (flags + " --%s=%s" % (text, values[name])).strip()
+            _det("override", "xla.flags", text)
+        else:
+            _det("note", "this XLA does not know %s; left out" % text)
+    os.environ["XLA_FLAGS"] = flags
+
+
+HOOKS = {
+    "random": after_random,
+    "numpy.random.bit_generator": after_bit_generator,
+    "numpy.random.mtrand": after_mtrand,
+    "tensorflow": after_tensorflow,
+    "torch": after_torch,
+    "cupy.random._generator": after_cupy_generator,
+    "jaxlib": after_jaxlib,
+}
+if not _det("seeded"):
+    for unseeded in ("random", "numpy.random.bit_generator", "numpy.random.mtrand"):
+        del HOOKS[unseeded]
+
+
+class DetFinder:
+    """Lets the ordinary finders find, and runs a hook after the module's own code."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name not in HOOKS and ("." in name or not _det("pinned", name)):
+            return None
+        for finder in list(sys.meta_path):
+            find = None if finder is cls else getattr(finder, "find_spec", None)
+            spec = find(name, path, target) if find else None
+            if spec is not None:
+                break
+        else:
+            return None
+        loader = spec.loader
+        if not hasattr(loader, "exec_module"):
+            return spec
+
+        class Loader:
+            def create_module(_, spec):
+                return loader.create_module(spec)
+
+            def exec_module(_, module):
+                spec.loader = loader  # leave no trace on the module
+                try:
+                    module.__loader__ = loader
+                except Exception:
+                    pass
+                try:
+                    pin_environment(name)
+                except Exception as error:
+                    _det("note", "environment for '%s' not set: %r" % (name, error))
+                loader.exec_module(module)
+                try:
+                    HOOKS.get(name, lambda module: None)(module)
+                except Exception as error:
+                    _det("note", "import hook for '%s' failed: %r; it stays as it is" % (name, error))
+
+            def __getattr__(_, attribute):
+                return getattr(loader, attribute)
+
+        spec.loader = Loader()
+        return spec
+
+
+sys.meta_path.insert(0, DetFinder)
+for already in list(HOOKS):
+    if already in sys.modules:  # imported before the hook could be installed
+        try:
+            HOOKS[already](sys.modules[already])
+        except Exception as error:
+            _det("note", "import hook for '%s' failed: %r; it stays as it is" % (already, error))
