@@ -87,10 +87,12 @@ $(B)/programs/%: tests/programs/%.cu $(wildcard tests/programs/*.h) $(B)/setup.m
 	$(Q)mkdir -p $(@D) && $(NVCC) $(NVCC_FLAGS) -cudart shared $(FLAGS_$*) -o $@ $< $(LIBS_$*)
 $(B)/programs/digits_mlp_static: tests/programs/digits_mlp.cu $(wildcard tests/programs/*.h) $(B)/setup.mk
 	$(call say,NVCC,$@)
-	$(Q)mkdir -p $(@D) && $(NVCC) $(NVCC_FLAGS) -o $@ $<
+	$(Q)mkdir -p $(@D) && $(NVCC) $(NVCC_FLAGS) $(FLAGS_digits_mlp) -o $@ $<
 $(B)/programs/%: tests/programs/%.c $(wildcard tests/programs/*.h) $(B)/setup.mk
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -I$(CUDA_HOME)/include -o $@ $< -L$(CUDA_HOME)/lib -lm -ldl $(LIBS_$*)
+	$(Q)mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -I$(CUDA_HOME)/include $(FLAGS_$*) -o $@ $< -L$(CUDA_HOME)/lib -lm -ldl $(LIBS_$*)
+FLAGS_digits_mlp := -DDIGITS_ROOT='"$(CURDIR)"'
+FLAGS_digits_nvrtc := $(FLAGS_digits_mlp)
 LIBS_digits_nvrtc = -l:libnvrtc.so.13 -Wl,-rpath,$(CUDA_HOME)/lib
 programs: $(programs)
 
@@ -106,8 +108,9 @@ define unit_rule
 $(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.a
 	$$(call say,TEST,$(1))
 	@mkdir -p $$(@D)
-	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
+	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $$(SUPPORT_$(word 3,$(subst /, ,$(1)))) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
 endef
+SUPPORT_replacements := tests/support/oracle.c tests/support/families.c
 $(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
 $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
 	$(call say,TEST,$<)
@@ -134,6 +137,20 @@ one: $(bench_deps) $(filter %/$(T),$(unit_tests) $(child_tests)) ## one test pro
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(filter %/$(T) %/$(T).sh,$(unit_tests) $(child_tests) $(script_tests))
 demo: all softgpu programs ## an unmodified training program: plain runs differ, preloaded runs match
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/demo.sh
+# --- fuzzing: one libFuzzer program per tests/fuzz/fuzz_*.c, over the pure sources
+fuzz_programs := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz_objs := $(patsubst $(B)/obj/%,$(B)/fuzz/obj/%,$(pure_objs))
+FUZZ_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+$(B)/fuzz/obj/%.o: % $(defs) $(B)/setup.mk
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(fuzz_objs)
+	$(call say,FUZZ,$<)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(fuzz_objs) $(SHIM_LIBS) -lm
+fuzz: $(fuzz_programs) $(images) ## every parser for FUZZ_SECONDS=60 with libFuzzer and ASan; a finding fails
+	@tools/fuzz.sh $(B) $(fuzz_programs)
+test-gpu: all programs ## the training programs on a real card, five runs each; skips with a reason without one
+	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/test_gpu.sh
 
 -include tools/more.mk
 lint: all ## layering, export list, undefined symbols, one row per wrapped call
@@ -149,6 +166,6 @@ clean:
 	$(Q)rm -rf $(B)
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
-.PHONY: all softgpu programs unit test one demo lint format format-check install clean help
+.PHONY: all softgpu programs unit test one demo fuzz test-gpu lint format format-check install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
