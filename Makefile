@@ -128,6 +128,7 @@ $(images): tools/make_images.sh $(B)/setup.mk
 	$(call say,NVCC,$(B)/images)
 	$(Q)tools/make_images.sh $(CUDA_HOME) $(@D) && touch $@
 $(filter $(B)/tests/image_%,$(unit_tests)): | $(images)
+$(B)/tests/preload/test_broken_inputs: | $(images)
 unit: $(unit_tests) ## unit tests only; M=ptx picks one module
 	@tools/run_tests.sh $(B)/tap $(filter $(B)/tests/$(M)%,$(unit_tests))
 bench_deps := all softgpu programs $(preload_programs)

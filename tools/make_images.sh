@@ -10,7 +10,11 @@ cat >"$source" <<'CU'
 extern "C" __global__ void add_all(float *to, const float *from, int n)
 {
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
+#if defined BRANCHES && __CUDA_ARCH__ < 900
+        to[from[i] < 0] = from[i];
+#else
         atomicAdd(to + (from[i] < 0), from[i]);
+#endif
 }
 extern "C" __global__ void scale(float *x, float by, int n)
 {
@@ -39,6 +43,7 @@ all-major.fatbin -fatbin -arch=all-major
 ptx-only.fatbin -fatbin $arch90=compute_90
 sass-only.fatbin -fatbin $arch90=sm_90
 other-arch.fatbin -fatbin -gencode arch=compute_80,code=compute_80 $arch90=sm_90
+other-arch-branches.fatbin -fatbin -DBRANCHES -gencode arch=compute_80,code=compute_80 $arch90=sm_90
 rdc.fatbin -fatbin -arch=sm_90 -rdc=true
 lto.fatbin -fatbin $arch90=lto_90 -rdc=true
 sm_75.cubin -cubin -arch=sm_75
@@ -52,6 +57,7 @@ host-rdc.o -c -arch=sm_90 -rdc=true
 static.exe -arch=sm_90 $out/main.cu
 linked.exe -arch=sm_90 -rdc=true $out/main.cu
 JOBS
+# shellcheck disable=SC2016 # the inner shell expands
 xargs -P 2 -L 1 -a "$jobs_file" sh -c \
     'nvcc=$0 source=$1 out=$2 name=$3; shift 3; "$nvcc" -Wno-deprecated-gpu-targets "$@" "$source" -o "$out/$name"' \
     "$nvcc" "$source" "$out"

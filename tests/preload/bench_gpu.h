@@ -1,0 +1,58 @@
+/* Run a test program on the software GPU, plain or under the shim, with a chosen schedule. */
+#ifndef TEST_PRELOAD_BENCH_GPU_H
+#define TEST_PRELOAD_BENCH_GPU_H
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/child.h"
+
+#define SHIM "LD_PRELOAD=" BUILD "/libdetshim.so"
+
+static inline const char *library_path(void)
+{
+    static char text[8192];
+    const char *cuda = getenv("CUDA_HOME");
+    snprintf(text, sizeof text, "LD_LIBRARY_PATH=%s/softgpu:%s/lib", BUILD,
+        cuda ? cuda : "/usr/local/cuda");
+    return text;
+}
+
+/* `command` goes to sh, the program first; `more`: NULL-terminated environment, may be NULL. seed < 0: real entropy. */
+static inline struct child on_softgpu(const char *command, int seed, const char *const more[])
+{
+    char seed_text[40];
+    const char *env[24] = { library_path(), "DETSHIM_CACHE=off", "DETSHIM_LOG", "DET_SEED" };
+    size_t n = 4;
+    if (seed >= 0)
+        snprintf(seed_text, sizeof seed_text, "SOFTGPU_SEED=%d", seed);
+    env[n++] = seed >= 0 ? seed_text : "SOFTGPU_SEED";
+    for (size_t i = 0; more && more[i] && n < 23; i++)
+        env[n++] = more[i];
+    return child_shell(env, 300, "exec %s", command);
+}
+
+/* The NAME=VALUE of the result line; the child must have ended well. */
+static inline char *result_of(
+    const char *command, int seed, const char *const more[], const char *name)
+{
+    struct child child = on_softgpu(command, seed, more);
+    cr_assert_eq(child.exit_status, 0, "SOFTGPU_SEED=%d %s: status %d signal %d\n%s%s", seed,
+        command, child.exit_status, child.signal, child.out, child.err);
+    char *value = strdup(child_result(child.out, name));
+    cr_assert(*value, "no result in: %s%s", child.out, child.err);
+    child_free(&child);
+    return value;
+}
+
+static inline int count_lines(const char *text, const char *start)
+{
+    int n = 0;
+    for (const char *at = text; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
+        n += strncmp(at, start, strlen(start)) == 0;
+    return n;
+}
+
+#endif

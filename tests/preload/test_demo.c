@@ -1,0 +1,168 @@
+/* The promise, end to end, on the software GPU: an unmodified training program differs from run to run, and repeats bit for
+ * bit under the shim. Stands on our own driver and runtime; real ones are tests/gpu and `make test-gpu`. */
+#include <unistd.h>
+
+
+#include "bench_gpu.h"
+#include "tests/support/oracle.h"
+
+#define MLP   BUILD "/programs/digits_mlp"
+#define NVRTC BUILD "/programs/digits_nvrtc"
+#define SHORT " --epochs 1 --steps 4"
+
+static const char *const plain[] = { "LD_PRELOAD", NULL };
+static const char *const preloaded[] = { SHIM, NULL };
+static const char *const observe[] = { SHIM, "DETSHIM_LEVEL=observe", NULL };
+static const char *const off[] = { SHIM, "DETSHIM_LEVEL=off", NULL };
+
+/* How many different results `n` schedules give. */
+static int distinct(const char *command, const char *const env[], int n)
+{
+    char *seen[64];
+    int n_seen = 0;
+    for (int seed = 1; seed <= n; seed++) {
+        char *value = result_of(command, seed, env, "weights");
+        int i = 0;
+        while (i < n_seen && strcmp(seen[i], value) != 0)
+            i++;
+        if (i == n_seen)
+            seen[n_seen++] = value;
+        else
+            free(value);
+    }
+    return n_seen;
+}
+
+Test(demo, plain_runs_differ_and_one_schedule_repeats)
+{
+    cr_expect_gt(distinct(MLP SHORT, plain, 4), 1, "the software GPU must bite");
+    cr_expect_gt(distinct(NVRTC SHORT, plain, 4), 1);
+    char *first = result_of(MLP SHORT, 7, plain, "weights"),
+         *again = result_of(MLP SHORT, 7, plain, "weights");
+    cr_expect_str_eq(first, again, "one schedule seed, one result");
+}
+
+Test(demo, preloaded_runs_match_under_fifty_schedules, .timeout = 600)
+{
+    cr_expect_eq(distinct(MLP SHORT, preloaded, 50), 1);
+}
+
+Test(demo, runtime_compiled_kernels_match_too)
+{
+    cr_expect_eq(distinct(NVRTC SHORT, preloaded, 8), 1);
+}
+
+Test(demo, schedules_of_preloaded_runs_do_differ)
+{
+    const char *const env[] = { SHIM, "SOFTGPU_REPORT=stderr", NULL };
+    char hash[2][40] = { "", "" };
+    for (int i = 0; i < 2; i++) {
+        struct child child = on_softgpu(MLP SHORT, i + 1, env);
+        const char *at = strstr(child.err, "\"schedule\":\"");
+        cr_assert(at, "%s", child.err);
+        snprintf(hash[i], sizeof hash[i], "%.16s", at + 12);
+        child_free(&child);
+    }
+    cr_expect_str_neq(hash[0], hash[1]);
+}
+
+Test(demo, the_grid_of_the_gradient_kernels_does_not_matter)
+{
+    static const char *const grids[] = { " --grid 24", " --grid 7", " --grid 1" };
+    char *value[3];
+    for (int i = 0; i < 3; i++) {
+        char command[4096];
+        snprintf(command, sizeof command, MLP SHORT "%s", grids[i]);
+        value[i] = result_of(command, 10 + i, preloaded, "weights");
+    }
+    cr_expect_str_eq(value[0], value[1]);
+    cr_expect_str_eq(value[0], value[2]);
+}
+
+static double accuracy(const char *const env[])
+{
+    struct child child = on_softgpu(MLP, -1, env);
+    double value = 0;
+    const char *at = strstr(child.out, "test accuracy ");
+    cr_assert(at && sscanf(at, "test accuracy %lf", &value) == 1, "%s%s", child.out, child.err);
+    child_free(&child);
+    return value;
+}
+
+Test(demo, it_really_learns_with_and_without_the_shim, .timeout = 300)
+{
+    cr_expect_geq(accuracy(plain), 0.90);
+    cr_expect_geq(accuracy(preloaded), 0.90);
+}
+
+/* Biases of the dumped step whose gradient is not the exact sum of its addends, rounded once. */
+static int wrong_gradients(const char *const env[], int *n_lines)
+{
+    char path[] = "/tmp/detshim-gradient-XXXXXX", command[4096];
+    const int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    snprintf(
+        command, sizeof command, MLP " --epochs 1 --steps 1 --batch 512 --dump-gradient %s", path);
+    free(result_of(command, 3, env, "weights"));
+    FILE *file = fdopen(fd, "r");
+    char *line = NULL;
+    size_t cap = 0;
+    int n_wrong = 0;
+    while (getline(&line, &cap, file) > 0) {
+        uint64_t addends[2048];
+        unsigned gradient, bits;
+        size_t n = 0;
+        int used = 0;
+        cr_assert_eq(sscanf(line, "%*s %*d %x%n", &gradient, &used), 1);
+        for (const char *at = line + used; n < 2048 && sscanf(at, " %x%n", &bits, &used) == 1;
+             at += used)
+            addends[n++] = bits;
+        cr_assert_eq(n, 512u);
+        n_wrong += oracle_sum(ORACLE_F32, 0, addends, n, true) != gradient;
+        ++*n_lines;
+    }
+    fclose(file);
+    unlink(path);
+    free(line);
+    return n_wrong;
+}
+
+Test(demo, the_gradient_is_the_exact_sum_rounded_once)
+{
+    int n_lines = 0;
+    cr_expect_gt(wrong_gradients(plain, &n_lines), 0, "plain float adds must show rounding");
+    cr_assert_eq(n_lines, 34);
+    n_lines = 0;
+    cr_expect_eq(wrong_gradients(preloaded, &n_lines), 0);
+    cr_expect_eq(n_lines, 34);
+}
+
+Test(demo, observe_changes_nothing_and_lists_the_kernels)
+{
+    cr_expect_gt(distinct(MLP SHORT, observe, 4), 1);
+    char *bare = result_of(MLP SHORT, 7, plain, "weights"),
+         *seen = result_of(MLP SHORT, 7, observe, "weights");
+    cr_expect_str_eq(bare, seen, "same schedule, same bits");
+    struct child child = on_softgpu(MLP SHORT, 7, observe);
+    cr_expect(strstr(child.err, "weight_gradient"), "%s", child.err);
+    cr_expect(strstr(child.err, "bias_gradient"), "%s", child.err);
+    cr_expect(strstr(child.err, "atomics.exact"), "%s", child.err);
+}
+
+Test(demo, off_is_silent_and_changes_nothing)
+{
+    struct child bare = on_softgpu(MLP SHORT, 7, plain), child = on_softgpu(MLP SHORT, 7, off);
+    cr_expect_str_eq(child.out, bare.out);
+    cr_expect_str_eq(child.err, "");
+}
+
+Test(demo, the_summary_names_what_was_overridden)
+{
+    struct child child = on_softgpu(MLP SHORT, 7, preloaded);
+    cr_expect(strstr(child.err, "detshim: run_to_run (this process)"), "%s", child.err);
+    cr_expect(strstr(child.err, "exact atomics.exact weight_gradient"), "%s", child.err);
+    cr_expect(strstr(child.err, "exact atomics.exact bias_gradient"), "%s", child.err);
+    cr_expect(strstr(child.err, "exact atomics.exact softmax_loss"), "%s", child.err);
+    cr_expect(strstr(child.err, " 0 unknown, 0 uncovered"), "%s", child.err);
+    cr_expect_leq(count_lines(child.err, "detshim:"), 10);
+}
