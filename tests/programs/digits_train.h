@@ -53,7 +53,7 @@ static uint32_t random_word(void)
 
 static struct options read_options(int argc, char **argv)
 {
-    struct options out = { 5, 0, 32, 24, NULL, NULL };
+    struct options out = { 3, 0, 32, 24, NULL, NULL };
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *value = argv[i + 1];
         if (strcmp(argv[i], "--epochs") == 0)
