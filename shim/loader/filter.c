@@ -41,9 +41,8 @@ static void *substitute(enum det_call call, void *real, const void *caller, bool
     const struct det_instance *asks = det_instance_at(caller);
     if (asks && asks->family == instance->family)
         return real; /* libcudnn.so.9 asks its parts for its own public names */
-    det_instance_handed_out(instance, call);
     det_loader_saw(DET_SEEN_DLSYM);
-    return (void *)(uintptr_t)det_call_wrapper(call);
+    return (void *)(uintptr_t)det_instance_entry(instance, call);
 }
 
 struct det_jump det_filter_dlsym(void *handle, const char *name, const void *caller)

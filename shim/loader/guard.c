@@ -2,10 +2,9 @@
 #include "shim/loader/internal.h"
 #include "shim/policy/policy.h"
 
-/* Bit per family: inside a wrapper of it on this thread. */
-static __thread uint32_t inside_families;
-static __thread uint32_t inside_ours;
+__thread struct det_thread det_thread;
 _Static_assert(DET_N_FAMILIES <= 32, "one bit per family");
+_Static_assert(offsetof(struct det_thread, asked) == 0, "the thunks write it by address");
 
 static _Atomic int state; /* 0 not judged yet, 1 act, 2 stay out */
 
@@ -24,24 +23,36 @@ bool det_enter(enum det_call call)
     if (!det_loader_on())
         return false;
     det_loader_saw(DET_SEEN_WRAPPER);
-    const uint32_t bit = 1u << det_call_family(call);
-    if (inside_ours || (inside_families & bit))
+    struct det_thread *me = &det_thread;
+    const enum det_family family = det_call_family(call);
+    if (me->inside_ours || (me->inside_families & (1u << family)))
         return false;
-    inside_families |= bit;
+    me->inside_families |= 1u << family;
+    if (__builtin_expect(me->asked != 0, 0)) {
+        me->bound[family] = (uint16_t)me->asked;
+        me->n_bound++;
+        me->asked = 0;
+    }
     return true;
 }
 
 void det_leave(enum det_call call)
 {
-    inside_families &= ~(1u << det_call_family(call));
+    struct det_thread *me = &det_thread;
+    const enum det_family family = det_call_family(call);
+    me->inside_families &= ~(1u << family);
+    if (__builtin_expect(me->bound[family] != 0, 0)) {
+        me->bound[family] = 0;
+        me->n_bound--;
+    }
 }
 
 void det_inside_begin(void)
 {
-    inside_ours++;
+    det_thread.inside_ours++;
 }
 
 void det_inside_end(void)
 {
-    inside_ours--;
+    det_thread.inside_ours--;
 }

@@ -14,12 +14,12 @@ static _Atomic(struct det_instance *) instances[MAX_INSTANCES]; /* filled from t
 
 /* Real address where the family has exactly one copy: what nearly every call takes. */
 static _Atomic(void *) only_real[DET_N_CALLS];
-static _Atomic(struct det_instance *) handed_out[DET_N_CALLS];
+/* dlsym gave out the plain wrapper: it stands for the first copy. */
+static _Atomic bool plain_given[DET_N_CALLS];
 
 /* dlopen counts `opens` before it loads; a scan notes what it saw. A thread that opened scans again itself, since the load
  * may have come after another thread's scan. */
 static _Atomic unsigned opens = 1, scanned;
-static __thread bool opened_here;
 static _Atomic unsigned long long seen_adds, seen_subs;
 
 struct caller {
@@ -152,7 +152,7 @@ void det_instances_scan(void)
     const unsigned at = atomic_load(&opens), before = n_instances();
     struct scan scan = { false, 0, 0, 0 };
     const unsigned long long subs = atomic_load(&seen_subs);
-    opened_here = false;
+    det_thread.opened = false;
     if (dl_iterate_phdr(visit, &scan) == 0) {
         if (scan.subs != subs)
             for (unsigned i = 0; i < N_CALLER_SLOTS; i++)
@@ -166,14 +166,14 @@ void det_instances_scan(void)
 
 void det_instances_may_change(void)
 {
-    opened_here = true;
+    det_thread.opened = true;
     atomic_fetch_add(&opens, 1);
 }
 
 static bool changed(void)
 {
-    return opened_here || atomic_load_explicit(&scanned, memory_order_relaxed) !=
-                              atomic_load_explicit(&opens, memory_order_relaxed);
+    return det_thread.opened || atomic_load_explicit(&scanned, memory_order_relaxed) !=
+                                    atomic_load_explicit(&opens, memory_order_relaxed);
 }
 
 static struct det_instance *holder_of(const void *address)
@@ -219,9 +219,14 @@ void det_instance_set_real(struct det_instance *instance, enum det_call call, vo
     atomic_store(&only_real[call], NULL);
 }
 
-void det_instance_handed_out(struct det_instance *instance, enum det_call call)
+const void *det_instance_entry(struct det_instance *instance, enum det_call call)
 {
-    atomic_store_explicit(&handed_out[call], instance, memory_order_relaxed);
+    const struct det_instance *first = det_instance_first(instance->family);
+    const unsigned thunk =
+        first && first != instance && !instance->part ? det_thunk(instance, call) : 0;
+    if (!thunk)
+        atomic_store_explicit(&plain_given[call], true, memory_order_relaxed);
+    return thunk ? det_thunk_address(thunk) : det_call_wrapper(call);
 }
 
 /* The copy that `object` is linked to: by DT_NEEDED if that is unambiguous, else what its own scope finds. */
@@ -269,12 +274,10 @@ static struct det_instance *by_caller(enum det_call call, const void *caller)
 
 static struct det_instance *ambiguous(enum det_call call, struct det_instance *first)
 {
-    struct det_instance *last = atomic_load_explicit(&handed_out[call], memory_order_relaxed);
-    if (last)
-        return last;
-    det_log_note("several copies of '%s' are loaded and the caller of '%s' is linked to none; "
-                 "using the first",
-        first->soname, det_call_name(call));
+    if (!atomic_load_explicit(&plain_given[call], memory_order_relaxed))
+        det_log_note("several copies of '%s' are loaded and the caller of '%s' is linked to none; "
+                     "using the first",
+            first->soname, det_call_name(call));
     return first;
 }
 
@@ -310,6 +313,11 @@ static __attribute__((noinline)) void *real_slowly(enum det_call call, const voi
 {
     if (changed())
         det_instances_scan();
+    const unsigned thunk =
+        det_thread.asked ? det_thread.asked : det_thread.bound[det_call_family(call)];
+    det_thread.asked = 0;
+    if (thunk && det_thunk_instance(thunk)->family == det_call_family(call))
+        return real_in(det_thunk_instance(thunk), call);
     bool only = false;
     struct det_instance *instance = choose(call, caller, &only);
     if (!instance) {
@@ -328,7 +336,7 @@ static __attribute__((noinline)) void *real_slowly(enum det_call call, const voi
 
 void *det_real_or_null(enum det_call call, const void *caller)
 {
-    if (!changed()) {
+    if (!changed() && !det_thread.asked && !det_thread.n_bound) {
         void *real = atomic_load_explicit(&only_real[call], memory_order_relaxed);
         if (real)
             return real;

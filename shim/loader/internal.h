@@ -68,16 +68,34 @@ void det_instances_scan(void);
 struct det_instance *det_instance_at(const void *address);
 /** First instance of the family that is not a part; NULL when none is loaded. */
 struct det_instance *det_instance_first(enum det_family family);
+/** What dlsym hands out for `call` found in this instance: the wrapper, or a thunk that leads the wrapper there. */
+const void *det_instance_entry(struct det_instance *instance, enum det_call call);
 /** Called by the dlopen hook: something may be loaded by the time of the next call. */
 void det_instances_may_change(void);
-/** dlsym handed this instance's `call` out: later calls without a better clue go there. */
-void det_instance_handed_out(struct det_instance *instance, enum det_call call);
 /** The driver told a better address for `call` than its export (cuGetProcAddress). */
 void det_instance_set_real(struct det_instance *instance, enum det_call call, void *real);
 
 /* --- guard.c --- */
+/** This thread. `asked` is written by the thunks in assembly: it must stay first. */
+struct det_thread {
+    uint32_t asked;           /* thunk just entered, 0 none; the wrapper it leads to takes it */
+    uint32_t inside_families; /* bit per family: inside a wrapper of it */
+    uint32_t inside_ours;
+    uint32_t n_bound;
+    uint16_t bound[DET_N_FAMILIES]; /* thunk the wrapper being run came by */
+    bool opened;                    /* dlopen was called and no scan followed */
+};
+extern __thread struct det_thread det_thread __attribute__((visibility("hidden")));
+
 /** Level and DETSHIM_PROCS allow us to act; one load after the first time. */
 bool det_loader_on(void);
+
+/* --- thunk.c: a second copy of a library gets entry points of its own --- */
+enum { DET_N_THUNKS = 512 };
+/** Thunk for (instance, call), made on first request; 0 when there are no more. */
+unsigned det_thunk(struct det_instance *instance, enum det_call call);
+const void *det_thunk_address(unsigned thunk);
+struct det_instance *det_thunk_instance(unsigned thunk);
 
 /* --- observations for the self-test at exit (selftest.c) --- */
 enum det_seen { DET_SEEN_DEEPBIND = 1, DET_SEEN_WRAPPER = 2, DET_SEEN_DLSYM = 4 };

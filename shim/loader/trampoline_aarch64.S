@@ -97,5 +97,34 @@ dlopen:
 	.cfi_endproc
 	.size	dlopen, . - dlopen
 
+/* 512 thunks (DET_N_THUNKS): leave the number in this thread, go on to the wrapper with everything else untouched. */
+	.hidden	det_thunk_first
+	.globl	det_thunk_first
+	.hidden	det_thunk_end
+	.globl	det_thunk_end
+	.type	det_thunk_first, %function
+	.p2align 4
+det_thunk_first:
+	.set	number, 0
+	.rept	512
+	.p2align 4
+	hint	#34
+	mov	w16, #number
+	b	thunk_tail
+	.set	number, number + 1
+	.endr
+	.p2align 4
+det_thunk_end:
+thunk_tail:
+	mrs	x17, tpidr_el0
+	adrp	x9, :gottprel:det_thread
+	ldr	x9, [x9, #:gottprel_lo12:det_thread]
+	str	w16, [x17, x9]
+	adrp	x17, det_thunk_wrappers
+	add	x17, x17, #:lo12:det_thunk_wrappers
+	ldr	x16, [x17, w16, uxtw #3]
+	br	x16
+	.size	det_thunk_first, . - det_thunk_first
+
 #endif
 	.section .note.GNU-stack, "", %progbits

@@ -81,5 +81,30 @@ dlopen:
 	.cfi_endproc
 	.size	dlopen, . - dlopen
 
+/* 512 thunks (DET_N_THUNKS): leave the number in this thread, go on to the wrapper with everything else untouched. */
+	.hidden	det_thunk_first
+	.globl	det_thunk_first
+	.hidden	det_thunk_end
+	.globl	det_thunk_end
+	.type	det_thunk_first, @function
+	.p2align 4
+det_thunk_first:
+	.set	number, 0
+	.rept	512
+	.p2align 4
+	endbr64
+	movl	$number, %r11d
+	jmp	thunk_tail
+	.set	number, number + 1
+	.endr
+	.p2align 4
+det_thunk_end:
+thunk_tail:
+	movq	det_thread@gottpoff(%rip), %r10
+	movl	%r11d, %fs:(%r10)
+	leaq	det_thunk_wrappers(%rip), %r10
+	jmpq	*(%r10,%r11,8)
+	.size	det_thunk_first, . - det_thunk_first
+
 #endif
 	.section .note.GNU-stack, "", %progbits

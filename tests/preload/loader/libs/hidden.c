@@ -1,0 +1,2 @@
+/* Stands in a folder only the RUNPATH of librunpath.so names. */
+int in_hidden(void) { return 7; }

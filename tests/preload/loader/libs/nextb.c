@@ -1,0 +1,2 @@
+/* The next library. */
+const char *shared_name(void) { return "b"; }
