@@ -8,7 +8,8 @@ real_gpu() {
         "$B/programs/digits_nvrtc" --epochs 1 --steps 1 >/dev/null 2>&1
 }
 
-# Sets gpu (real, software) and gpu_path.
+# Sets gpu (real, software) and gpu_path, for the script that sourced us.
+# shellcheck disable=SC2034
 choose_gpu() {
     if real_gpu; then
         gpu=real
