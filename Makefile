@@ -110,7 +110,7 @@ $(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.
 	@mkdir -p $$(@D)
 	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $$(SUPPORT_$(word 3,$(subst /, ,$(1)))) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
 endef
-SUPPORT_replacements := tests/support/oracle.c tests/support/families.c
+SUPPORT_replacements := $(addprefix tests/support/,oracle.c families.c acc_table.c acc_kernel.c)
 $(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
 $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
 	$(call say,TEST,$<)

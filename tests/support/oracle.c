@@ -137,6 +137,24 @@ uint64_t oracle_sum(
     return result;
 }
 
+uint64_t oracle_sum_words(
+    enum oracle_type type, uint64_t initial, const int64_t *words, size_t n, unsigned step)
+{
+    mpz_t sum, scratch;
+    mpz_init(sum);
+    mpz_init(scratch);
+    add_bits(type, sum, initial, scratch);
+    for (size_t j = 0; j < n; j++) {
+        mpz_set_si(scratch, words[j]);
+        mpz_mul_2exp(scratch, scratch, j * step);
+        mpz_add(sum, sum, scratch);
+    }
+    const uint64_t bits = mpz_sgn(sum) == 0 ? 0 : round_once(type, sum);
+    mpz_clear(sum);
+    mpz_clear(scratch);
+    return bits;
+}
+
 uint64_t oracle_from_double(enum oracle_type type, double value)
 {
     mpfr_t x;

@@ -24,6 +24,9 @@ extern const struct oracle_format oracle_formats[ORACLE_N_TYPES];
  *  become zeros of their sign, as global f32 atomics do. A NaN as initial value without any addend stays as it is. */
 uint64_t oracle_sum(
     enum oracle_type type, uint64_t initial, const uint64_t *addends, size_t n, bool flush);
+/** RN-even(initial + sum of words[j] * 2^(j * step) units), no flush: what a layout of 64-bit bins holds. */
+uint64_t oracle_sum_words(
+    enum oracle_type type, uint64_t initial, const int64_t *words, size_t n, unsigned step);
 /** The number of the type nearest to `value`. */
 uint64_t oracle_from_double(enum oracle_type type, double value);
 /** +-m * 2^s units as bits; m < 2^p, must be representable. */

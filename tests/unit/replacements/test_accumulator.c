@@ -8,34 +8,8 @@
 #include <string.h>
 
 #include "replacements/reference/accumulator.h"
+#include "tests/support/acc_table.h"
 #include "tests/support/families.h"
-
-/* --- a table in host memory --- */
-struct table {
-    struct det_acc_layout layout;
-    unsigned char *memory;
-    struct det_acc_head *head;
-    struct det_acc_report report;
-};
-
-static struct table table_open(uint32_t slots, uint32_t flags)
-{
-    struct table t = { 0 };
-    cr_assert_eq(det_acc_plan(slots, 0, &t.layout), DET_OK);
-    t.memory = aligned_alloc(256, (t.layout.total_bytes + 255) / 256 * 256);
-    memset(t.memory, 0, t.layout.total_bytes);
-    t.head = (struct det_acc_head *)(t.memory + t.layout.head_at);
-    det_acc_head_fill(&t.layout, (uint64_t)(uintptr_t)t.memory, 0, flags, t.head);
-    return t;
-}
-
-static bool table_is_zero(const struct table *t)
-{
-    for (size_t i = t->layout.counters_at; i < t->layout.total_bytes; i++)
-        if (t->memory[i] && (i < t->layout.dirty_at || i >= t->layout.bins_at))
-            return false;
-    return true;
-}
 
 /* --- a workload: many targets, one list of adds in random order, eaten by threads --- */
 enum { N_TARGETS = 1400, CHUNK = 32 };
