@@ -13,6 +13,8 @@ const struct det_acc_format det_acc_formats[DET_ACC_N_TYPES] = {
     [DET_ACC_BF16] = { "bf16", 8, 2, 1, 64, 32, DET_ACC_BF16_STEP, 10, 0x8000, 0x7f80, 0x7fff },
 };
 
+__thread struct det_acc_ref_stats det_acc_ref_stats;
+
 static void bump(uint64_t *counter)
 {
     if (__atomic_load_n(counter, __ATOMIC_RELAXED) < DET_ACC_COUNT_CAP)
@@ -58,13 +60,14 @@ static void mark(const struct det_acc_head *head, uint32_t slot, unsigned elemen
     uint64_t *state = &((struct det_acc_entry *)(uintptr_t)head->entries)[slot].state;
     const uint64_t need = UINT64_C(1) << element | (uint64_t)groups << 32;
     if ((need & ~__atomic_load_n(state, __ATOMIC_RELAXED)) != 0)
-        __atomic_fetch_or(state, need, __ATOMIC_RELAXED);
+        __atomic_fetch_or(state, need, __ATOMIC_RELAXED), det_acc_ref_stats.marks++;
 }
 
 /* One signed word into one bin. */
 static void into_bin(uint64_t *bin, uint64_t magnitude, bool negative)
 {
     __atomic_fetch_add(bin, negative ? 0 - magnitude : magnitude, __ATOMIC_RELAXED);
+    det_acc_ref_stats.bin_updates++;
 }
 
 /* m * 2^s into the 320-bit integer. The carry out of a word is known from the word's old value alone, so whatever other
@@ -77,6 +80,7 @@ static void into_wide(uint64_t *word, unsigned elements, uint64_t m, unsigned s,
     do {
         uint64_t *at = word + (size_t)plane * elements;
         const uint64_t old = __atomic_fetch_add(at, negative ? 0 - add : add, __ATOMIC_RELAXED);
+        det_acc_ref_stats.bin_updates++;
         const bool carry = negative ? old < add : old + add < old;
         add = next + carry;
         next = 0;
@@ -143,6 +147,7 @@ void det_acc_ref_add(
         return;
     }
     uint64_t *bin = (uint64_t *)(uintptr_t)head->bins + (size_t)slot * DET_ACC_SLOT_WORDS + element;
+    det_acc_ref_stats.adds++;
     mark(head, slot, element, into_slot(head, type, bin, m, s, (bits & f->sign) != 0));
     if (nan) {
         bump(&counters_of(head)->specials);

@@ -37,4 +37,12 @@ void det_acc_ref_plain_add(enum det_acc_type type, void *target, uint64_t bits, 
 /** One IEEE add of two numbers, by the fold's own arithmetic. */
 uint64_t det_acc_ref_sum(enum det_acc_type type, uint64_t a, uint64_t b, bool flush);
 
+/** What this thread's det_acc_ref_add did so far; for benches. Bookkeeping (claims, marks, counters) is not an update. */
+struct det_acc_ref_stats {
+    uint64_t adds;        /* addends that went into bins */
+    uint64_t bin_updates; /* atomic integer adds on bins, carries included */
+    uint64_t marks;       /* atomic ors on state words */
+};
+extern __thread struct det_acc_ref_stats det_acc_ref_stats;
+
 #endif
