@@ -110,7 +110,7 @@ $(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.
 	@mkdir -p $$(@D)
 	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $$(SUPPORT_$(word 3,$(subst /, ,$(1)))) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
 endef
-SUPPORT_replacements := $(addprefix tests/support/,oracle.c families.c acc_table.c acc_kernel.c)
+SUPPORT_replacements := tests/support/oracle.c tests/support/families.c
 $(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
 $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
 	$(call say,TEST,$<)
@@ -150,14 +150,6 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(fuzz_objs)
 	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(fuzz_objs) $(SHIM_LIBS) -lm
 fuzz: $(fuzz_programs) $(images) ## every parser for FUZZ_SECONDS=60 with libFuzzer and ASan; a finding fails
 	@tools/fuzz.sh $(B) $(fuzz_programs)
-# --- benches: bench/bench_*.c, one JSON object per line
-bench_programs := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
-$(B)/bench/bench_%: bench/bench_%.c bench/bench.h $(B)/libdetpure.a
-	$(call say,BENCH,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(TEST_CFLAGS) -O2 -o $@ $< $(B)/libdetpure.a $(SHIM_LIBS) -lpthread -lm -ldl
-bench: $(bench_deps) $(bench_programs) $(images) ## every bench against its control; table, JSON in B/bench
-	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/bench.sh $(bench_programs)
 test-gpu: all programs ## the training programs on a real card, five runs each; skips with a reason without one
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/test_gpu.sh
 
@@ -175,6 +167,6 @@ clean:
 	$(Q)rm -rf $(B)
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
-.PHONY: all softgpu programs unit test one demo bench fuzz test-gpu lint format format-check install clean help
+.PHONY: all softgpu programs unit test one demo fuzz test-gpu lint format format-check install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

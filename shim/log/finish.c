@@ -104,7 +104,8 @@ void det_log_finish(void)
     if (det_sink_ready() == DET_SINK_FILE && det_sink_path()[0])
         close_log(&of, "exit");
     DET_LINE(text, DET_SUMMARY_BYTES);
-    det_summary_text(&of, &text);
+    if (!det_policy_env("DETSHIM_QUIET", NULL)) /* detshim run --quiet */
+        det_summary_text(&of, &text);
     det_sink_say(&text);
     det_sink_close();
     errno = saved;

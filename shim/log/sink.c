@@ -262,6 +262,12 @@ static enum det_sink open_now(void)
         log_file.path[0] = 0;
         return DET_SINK_NONE;
     }
+    if (policy->log[0] && keep &&
+        keep[0]) { /* detshim run finds the log of a killed process by its pid */
+        det_line_printf(&kept, "%s/%d.jsonl", keep, (int)getpid());
+        if (symlink(log_file.path, kept.at) != 0)
+            kept.cut = true; /* nothing to do: the log itself is fine */
+    }
     struct det_record record;
     put_run(&record);
     log_file.head_bytes = record.line.n;

@@ -148,7 +148,7 @@ void det_summary_text(const struct det_summary *of, struct det_line *out)
     rows.n = det_ledger_sorted(&rows.at);
     const bool bad = det_ledger_count(DET_CLASS_UNKNOWN) || det_ledger_count(DET_CLASS_UNCOVERED) ||
                      det_ledger_count_what(DET_IS_CONFLICT);
-    if (of->place->rank == 0 || bad)
+    if (of->place->rank == 0 || bad || of->incomplete)
         first_line(of, &rows, out);
     if (of->place->rank == 0 && of->log[0]) {
         det_line_printf(out, "detshim:   log: %s\n", of->log);

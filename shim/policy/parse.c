@@ -183,11 +183,11 @@ static bool read_one(
         return read_entropy(out, text);
     case DET_OPT_SCRATCH:
         return det_text_u64(text, &out->scratch_mib);
-    case DET_OPT_PROCS: /* read by det_policy_active, before anything is judged */
-    case DET_N_OPTIONS:
+    case DET_OPT_DEEPBIND: /* read by the loader, before anything is judged; here only whether it is a value */
+        return read_small(text, 1, &disable);
+    default: /* DETSHIM_PROCS and settings that other modules read themselves */
         return true;
     }
-    return true;
 }
 
 /* A foreign value in one line of ours: cut, and nothing that moves a terminal's cursor. */
@@ -266,7 +266,8 @@ void det_policy_unknown(
     char *const *environment, void (*complain)(const char *line, void *arg), void *arg)
 {
     /* Not options: the command line's own, and what it hands to the library. */
-    static const char *const internal[] = { "DETSHIM_LIBRARY", "DETSHIM_KEEP", "DETSHIM_PATH", NULL };
+    static const char *const internal[] = { "DETSHIM_LIBRARY", "DETSHIM_KEEP", "DETSHIM_QUIET",
+        "DETSHIM_PATH", NULL };
     for (; environment && *environment; environment++) {
         const char *name = *environment;
         const size_t n = strcspn(name, "=");
