@@ -2,7 +2,6 @@
  * bit under the shim. Stands on our own driver and runtime; real ones are tests/gpu and `make test-gpu`. */
 #include <unistd.h>
 
-
 #include "bench_gpu.h"
 #include "tests/support/oracle.h"
 
@@ -165,4 +164,25 @@ Test(demo, the_summary_names_what_was_overridden)
     cr_expect(strstr(child.err, "exact atomics.exact softmax_loss"), "%s", child.err);
     cr_expect(strstr(child.err, " 0 unknown, 0 uncovered"), "%s", child.err);
     cr_expect_leq(count_lines(child.err, "detshim:"), 10);
+}
+
+Test(demo, an_uncovered_kernel_runs_and_is_named)
+{
+    struct child child = on_softgpu(BUILD "/preload/uncovered", 1, preloaded);
+    cr_expect_eq(child.exit_status, 0, "%s", child.err);
+    cr_expect_eq(count_lines(child.out, "result first="), 1);
+    cr_expect(strstr(child.err, " 0 unknown, 1 uncovered"), "%s", child.err);
+    cr_expect(strstr(child.err, "run_to_run except: running_sum"), "%s", child.err);
+}
+
+Test(demo, strict_ends_before_an_uncovered_result_reaches_the_host)
+{
+    const char *const strict[] = { SHIM, "DETSHIM_STRICT=1", NULL };
+    struct child child = on_softgpu(BUILD "/preload/uncovered", 1, strict);
+    cr_expect_eq(child.exit_status, 4, "%d %s", child.exit_status, child.err);
+    cr_expect_str_eq(child.out, "");
+    cr_expect(strstr(child.err, "running_sum"), "%s", child.err);
+    child_free(&child);
+    child = on_softgpu(MLP SHORT, 1, strict);
+    cr_expect_eq(child.exit_status, 0, "nothing uncovered, nothing ended: %s", child.err);
 }
