@@ -218,3 +218,21 @@ Test(image_copy, stops_before_unmapped_memory)
     cr_expect_neq(det_image_copy((void *)8, 1 << 20, &copy), DET_OK);
     cr_expect_neq(det_image_copy("\x01\x02garbage", 1 << 20, &copy), DET_OK);
 }
+
+/* Up to CUDA 12 the number stood in the low byte and 'a' in bit 11 (LLVM, BinaryFormat/ELF.h). */
+Test(image_read, knows_the_flags_of_older_cubins)
+{
+    struct det_bytes bytes = load("sm_75.cubin");
+    const uint32_t plain = 0x5a055a, specific = 0x5a0d5a;
+    struct det_image image;
+    bytes.data[8] = 7;
+    memcpy(bytes.data + 48, &plain, 4);
+    cr_assert_eq(det_image_read(bytes.data, bytes.n_bytes, &image), DET_OK);
+    cr_expect_str_eq(describe(&image), "ELF 90");
+    det_image_free(&image);
+    memcpy(bytes.data + 48, &specific, 4);
+    cr_assert_eq(det_image_read(bytes.data, bytes.n_bytes, &image), DET_OK);
+    cr_expect_str_eq(describe(&image), "ELF 90a");
+    det_image_free(&image);
+    det_bytes_free(&bytes);
+}
