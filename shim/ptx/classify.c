@@ -1,5 +1,679 @@
-/* Verdicts per kernel: what is order-dependent in it, and whether a twin removes it. */
-#include "shim/ptx/parts.h"
+/* Verdicts per kernel: what is order-dependent in it and whether a twin removes it. Bodies without anything remarkable are
+ * decided by the scan's summary alone; the rest is analysed (analysis.h) together with the functions it calls. */
+#include "shim/ptx/analysis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/ptx/verdict.h"
+
+/* --- sites */
+static enum det_err site(struct verdict *v, const struct analysis *a, uint32_t inst,
+    enum hazard hazard, const struct access *as)
+{
+    if (v->n_sites == v->cap_sites) {
+        const size_t cap = v->cap_sites ? v->cap_sites * 2 : 16;
+        struct det_ptx_site *grown = realloc(v->sites, cap * sizeof *grown);
+        if (!grown)
+            return DET_E_NOMEM;
+        v->sites = grown;
+        v->cap_sites = cap;
+    }
+    const struct stmt *stmt = stmt_of(a, inst);
+    const struct hazard_row *row = &det_ptx_hazards[hazard];
+    char *opcode = det_arena_take(&a->module->arena, stmt->op_len + 16u);
+    if (!opcode)
+        return DET_E_NOMEM;
+    snprintf(opcode, stmt->op_len + 16u, "%s%.*s", hazard == HAZARD_CAS_ADD ? "cas-loop " : "",
+        (int)stmt->op_len, a->module->text + stmt->op);
+    v->sites[v->n_sites++] = (struct det_ptx_site){ .line = stmt->at,
+        .opcode = opcode,
+        .hazard = row->slug,
+        .type = as ? (enum det_ptx_type)as->type : DET_PTX_OTHER,
+        .n_lanes = as && as->n_lanes ? as->n_lanes : 1,
+        .shared = as && (as->space == SPACE_SHARED || (as->roots & ROOT_SHARED)),
+        .rewritten = row->action == ACT_REWRITE,
+        .reason = row->action == ACT_STAY || row->action == ACT_OPAQUE ? row->sentence : "" };
+    if (row->action == ACT_REWRITE)
+        v->rewrites = true;
+    if (row->action == ACT_OPAQUE && !v->opaque)
+        v->opaque = row->sentence, v->opaque_at = stmt->at;
+    if (row->action == ACT_STAY && !v->stays)
+        v->stays = row->sentence, v->stays_at = stmt->at;
+    return DET_OK;
+}
+
+static bool float_target(const struct analysis *a, uint32_t inst)
+{
+    for (uint32_t i = 0; i < a->n_accesses; i++)
+        if (a->accesses[i].inst == inst)
+            return a->accesses[i].kind == ACC_ADD;
+    return false;
+}
+
+/* --- interactions of float adds with everything else in the kernel */
+static bool after_add(const struct analysis *a, const struct targets *t, uint32_t inst)
+{
+    if (t->block_in[a->insts[inst].block])
+        return true;
+    for (uint32_t i = 0; i < t->n; i++)
+        if (a->insts[t->insts[i]].block == a->insts[inst].block && t->insts[i] < inst)
+            return true;
+    return false;
+}
+
+static enum det_err collect_targets(struct analysis *a, struct targets *t)
+{
+    t->insts = det_arena_take(&a->arena, (a->n_accesses + 1) * sizeof *t->insts);
+    t->block_in = det_arena_take(&a->arena, a->n_blocks + 1);
+    if (!t->insts || !t->block_in)
+        return DET_E_NOMEM;
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
+        const struct access *access = &a->accesses[i];
+        if (access->kind != ACC_ADD ||
+            (access->hazard != HAZARD_FLOAT_ADD && access->hazard != HAZARD_CAS_ADD))
+            continue;
+        t->insts[t->n++] = access->inst;
+        t->roots |= access->roots;
+    }
+    return det_ptx_after(a, t->insts, t->n, t->block_in);
+}
+
+#define ROOTS_VAGUE (ROOT_UNKNOWN | ROOT_LOADED)
+
+/* Can two sets of roots be the same memory? */
+enum overlap { APART, GUARDED, MAYBE, SAME };
+static enum overlap overlap(uint64_t x, uint64_t y)
+{
+    const uint64_t apart = ROOT_SHARED | ROOT_LOCAL | ROOT_CONST | ROOT_BARRIER;
+    x &= ~apart, y &= ~apart;
+    if (!x || !y)
+        return APART;
+    if (x & y & ROOTS_NAMED)
+        return SAME;
+    if ((x | y) & ROOTS_VAGUE)
+        return MAYBE;
+    return GUARDED;
+}
+
+/* Float adds against loads and stores of the same kernel. */
+static enum det_err judge_plain(struct verdict *v, struct analysis *a, struct targets *t)
+{
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
+        const struct access *access = &a->accesses[i];
+        if (access->kind != ACC_LOAD && access->kind != ACC_STORE)
+            continue;
+        const bool load = access->kind == ACC_LOAD;
+        if (access->proven || access->cas_read || (load && access->dead))
+            continue;
+        const enum overlap how = overlap(access->roots, t->roots);
+        if (how == APART || (load && !after_add(a, t, access->inst)))
+            continue;
+        if (how == GUARDED)
+            t->guards |= access->roots & ROOTS_NAMED;
+        else if (how == SAME)
+            DET_TRY(site(
+                v, a, access->inst, load ? HAZARD_READ_OF_TARGET : HAZARD_STORE_TO_TARGET, access));
+        else
+            DET_TRY(site(
+                v, a, access->inst, load ? HAZARD_READ_UNPROVEN : HAZARD_STORE_UNPROVEN, access));
+    }
+    return DET_OK;
+}
+
+/* Float adds against other atomics and adds of another type on the same memory. */
+static enum det_err judge_mixed(struct verdict *v, struct analysis *a, struct targets *t)
+{
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
+        const struct access *access = &a->accesses[i];
+        if (access->kind == ACC_ATOM) {
+            const enum overlap how = overlap(access->roots, t->roots);
+            if (how == SAME || how == MAYBE)
+                DET_TRY(site(v, a, access->inst, HAZARD_MIXED_TYPES, access));
+            else if (how == GUARDED)
+                t->guards |= access->roots & ROOTS_NAMED;
+        }
+        if (access->kind != ACC_ADD ||
+            (access->hazard != HAZARD_FLOAT_ADD && access->hazard != HAZARD_CAS_ADD))
+            continue;
+        for (uint32_t j = 0; j < i; j++) {
+            const struct access *other = &a->accesses[j];
+            if (other->kind != ACC_ADD ||
+                (other->hazard != HAZARD_FLOAT_ADD && other->hazard != HAZARD_CAS_ADD) ||
+                other->type == access->type)
+                continue;
+            if (overlap(access->roots, other->roots) >= MAYBE) {
+                DET_TRY(site(v, a, access->inst, HAZARD_MIXED_TYPES, access));
+                break;
+            }
+        }
+    }
+    return DET_OK;
+}
+
+static bool device_scope(const struct analysis *a, uint32_t inst)
+{
+    const bool cta = det_ptx_has(a, inst, "cta");
+    return !cta && (det_ptx_has(a, inst, "gl") || det_ptx_has(a, inst, "sys") ||
+                       det_ptx_has(a, inst, "gpu") || det_ptx_has(a, inst, "acq_rel") ||
+                       det_ptx_has(a, inst, "sc"));
+}
+
+/* A fence after an add, and a store or another atomic after that fence: the sum is shown to somebody inside the kernel. */
+static enum det_err judge_publication(
+    struct verdict *v, struct analysis *a, const struct targets *t)
+{
+    struct targets fences = { .insts =
+                                  det_arena_take(&a->arena, (a->n_insts + 1) * sizeof(uint32_t)),
+        .block_in = det_arena_take(&a->arena, a->n_blocks + 1) };
+    if (!fences.insts || !fences.block_in)
+        return DET_E_NOMEM;
+    for (uint32_t i = 0; i < a->n_insts; i++) {
+        const enum op id = (enum op)stmt_of(a, i)->id;
+        if (!after_add(a, t, i))
+            continue;
+        const bool fence = (id == OP_FENCE || id == OP_MEMBAR) && device_scope(a, i);
+        const bool release = (id == OP_ST || id == OP_ATOM || id == OP_RED) &&
+                             !det_ptx_has(a, i, "cta") &&
+                             (det_ptx_has(a, i, "release") || det_ptx_has(a, i, "acq_rel"));
+        if (fence)
+            fences.insts[fences.n++] = i;
+        else if (release && det_ptx_space(a, i) != SPACE_SHARED && !float_target(a, i))
+            return site(v, a, i, HAZARD_PUBLICATION, NULL);
+    }
+    if (!fences.n)
+        return DET_OK;
+    DET_TRY(det_ptx_after(a, fences.insts, fences.n, fences.block_in));
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
+        const struct access *access = &a->accesses[i];
+        const bool writes = access->kind == ACC_STORE || access->kind == ACC_ATOM;
+        if (writes && !(access->roots & (ROOT_SHARED | ROOT_LOCAL)) &&
+            after_add(a, &fences, access->inst))
+            return site(v, a, access->inst, HAZARD_PUBLICATION, access);
+    }
+    return DET_OK;
+}
+
+/* --- integer atomics among themselves */
+static unsigned operator_of(const struct analysis *a, uint32_t inst)
+{
+    static const char *const operators[] = { "add", "min", "max", "and", "or", "xor", "inc",
+        "dec" };
+    for (unsigned i = 0; i < sizeof operators / sizeof *operators; i++)
+        if (det_ptx_has(a, inst, operators[i]))
+            return i;
+    return 31;
+}
+
+static bool commuting(const struct access *access)
+{
+    return access->kind == ACC_ATOM &&
+           (access->hazard == HAZARD_INTEGER || access->hazard == HAZARD_CAS_MINMAX);
+}
+
+static bool same_memory(const struct access *x, const struct access *y)
+{
+    if ((x->roots & ROOT_SHARED) || x->space == SPACE_SHARED || (y->roots & ROOT_SHARED) ||
+        y->space == SPACE_SHARED)
+        return false; /* shared targets are separated by barriers; their operators are compared below */
+    return (x->roots & y->roots & (ROOTS_NAMED | ROOTS_VAGUE)) != 0;
+}
+
+static enum det_err judge_wrap(struct verdict *v, struct analysis *a, const struct access *access)
+{
+    /* inc and dec wrap at their operand: they commute only when it is the same everywhere, e.g. an immediate */
+    const struct ref *bound =
+        det_ptx_slot(a, access->inst, stmt_of(a, access->inst)->id == OP_RED ? 1 : 2);
+    if (bound && bound->kind == REF_IMM)
+        return DET_OK;
+    return site(v, a, access->inst, HAZARD_MIXED_OPERATORS, access);
+}
+
+static enum det_err judge_integers(struct verdict *v, struct analysis *a)
+{
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
+        const struct access *x = &a->accesses[i];
+        if (!commuting(x))
+            continue;
+        const unsigned mine = operator_of(a, x->inst);
+        if (mine == 6 || mine == 7)
+            DET_TRY(judge_wrap(v, a, x));
+        for (uint32_t j = 0; j < a->n_accesses; j++) {
+            const struct access *y = &a->accesses[j];
+            if (j == i || !same_memory(x, y))
+                continue;
+            if (commuting(y) && operator_of(a, y->inst) != mine && j < i) {
+                DET_TRY(site(v, a, x->inst, HAZARD_MIXED_OPERATORS, x));
+                break;
+            }
+            if (y->kind == ACC_LOAD && !y->proven && !y->dead && !y->cas_read && !y->strong) {
+                DET_TRY(site(v, a, y->inst, HAZARD_RACING_READ, y));
+                break;
+            }
+        }
+    }
+    return DET_OK;
+}
+
+/* --- things that are hazards by themselves */
+static bool name_starts(const struct analysis *a, const struct ref *ref, const char *name)
+{
+    return ref->len >= strlen(name) && memcmp(a->module->text + ref->at, name, strlen(name)) == 0;
+}
+
+static bool any_needed(const struct analysis *a, uint32_t inst)
+{
+    bool writes = false;
+    for (uint32_t r = 0; r < a->insts[inst].n_refs; r++) {
+        const struct ref *ref = &a->refs[a->insts[inst].ref + r];
+        if (ref->role != ROLE_DEF)
+            continue;
+        writes = true;
+        if (ref->kind == REF_REG && a->needed[ref->reg])
+            return true;
+    }
+    return !writes;
+}
+
+static enum det_err judge_special(struct verdict *v, struct analysis *a, uint32_t inst)
+{
+    for (uint32_t r = 0; r < a->insts[inst].n_refs; r++) {
+        const struct ref *ref = &a->refs[a->insts[inst].ref + r];
+        if (ref->kind != REF_SPECIAL)
+            continue;
+        if (name_starts(a, ref, "%envreg")) {
+            v->cooperative = true;
+            continue;
+        }
+        const bool placed = name_starts(a, ref, "%clock") || name_starts(a, ref, "%globaltimer") ||
+                            name_starts(a, ref, "%smid") || name_starts(a, ref, "%warpid") ||
+                            name_starts(a, ref, "%gridid") || name_starts(a, ref, "%pm");
+        if (placed && any_needed(a, inst))
+            return site(v, a, inst, HAZARD_CLOCK, NULL);
+    }
+    return DET_OK;
+}
+
+static enum det_err judge_alone(struct verdict *v, struct analysis *a)
+{
+    for (uint32_t i = 0; i < a->n_insts; i++) {
+        DET_TRY(judge_special(v, a, i));
+        switch (stmt_of(a, i)->id) {
+        case OP_ACTIVEMASK:
+            if (any_needed(a, i))
+                DET_TRY(site(v, a, i, HAZARD_ACTIVE_MASK, NULL));
+            break;
+        case OP_CLUSTERLAUNCHCONTROL:
+            DET_TRY(site(v, a, i, HAZARD_CANCELLABLE, NULL));
+            break;
+        case OP_GRIDDEPCONTROL:
+            DET_TRY(site(v, a, i, HAZARD_EARLY_START, NULL));
+            break;
+        case OP_OPAQUE:
+            DET_TRY(site(v, a, i, HAZARD_OPAQUE_OP, NULL));
+            break;
+        default:
+            break;
+        }
+    }
+    return DET_OK;
+}
+
+/* --- loops that wait */
+static bool in_cycle(struct analysis *a, uint32_t block, bool *cycle)
+{
+    /* blocks reachable from `block` … */
+    memset(cycle, 0, a->n_blocks);
+    const uint32_t from = a->blocks[block].last - 1;
+    if (det_ptx_after(a, &from, 1, cycle) != DET_OK || !cycle[block])
+        return false;
+    /* … and back to it: walk over predecessors until nothing changes */
+    bool *back = malloc(a->n_blocks + 1);
+    if (!back)
+        return true;
+    memset(back, 0, a->n_blocks + 1);
+    back[block] = true;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (uint32_t b = a->n_blocks; b-- > 0;) {
+            const struct block *x = &a->blocks[b];
+            bool leads = (x->next >= 0 && back[x->next]) || (x->taken >= 0 && back[x->taken]);
+            for (uint32_t m = 0; m < x->n_many && !leads; m++)
+                leads = back[a->many[x->many + m]];
+            if (leads && !back[b])
+                back[b] = changed = true;
+        }
+    }
+    for (uint32_t b = 0; b < a->n_blocks; b++)
+        cycle[b] = cycle[b] && back[b];
+    free(back);
+    return true;
+}
+
+/* Does a branch inside the cycle depend on what this load gave? */
+static bool decides_loop(struct analysis *a, uint32_t inst, const bool *cycle)
+{
+    bool *from = malloc(a->n_regs + 1);
+    if (!from)
+        return true;
+    memset(from, 0, a->n_regs + 1);
+    for (uint32_t r = 0; r < a->insts[inst].n_refs; r++) {
+        const struct ref *ref = &a->refs[a->insts[inst].ref + r];
+        if (ref->kind == REF_REG && ref->role == ROLE_DEF)
+            from[ref->reg] = true;
+    }
+    bool decides = false;
+    for (bool changed = true; changed && !decides;) {
+        changed = false;
+        for (uint32_t i = 0; i < a->n_insts && !decides; i++) {
+            if (!cycle[a->insts[i].block])
+                continue;
+            bool reads = a->insts[i].guard >= 0 && from[a->insts[i].guard];
+            decides = reads && stmt_of(a, i)->id == OP_BRA;
+            for (uint32_t r = 0; r < a->insts[i].n_refs && !reads; r++) {
+                const struct ref *ref = &a->refs[a->insts[i].ref + r];
+                reads = ref->kind == REF_REG && ref->role != ROLE_DEF && from[ref->reg];
+            }
+            for (uint32_t r = 0; r < a->insts[i].n_refs && reads; r++) {
+                const struct ref *ref = &a->refs[a->insts[i].ref + r];
+                if (ref->kind == REF_REG && ref->role == ROLE_DEF && !from[ref->reg])
+                    from[ref->reg] = changed = true;
+            }
+        }
+    }
+    free(from);
+    return decides;
+}
+
+static enum det_err judge_strong(struct verdict *v, struct analysis *a)
+{
+    bool *cycle = det_arena_take(&a->arena, a->n_blocks + 1);
+    if (!cycle)
+        return DET_E_NOMEM;
+    unsigned judged = 0;
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
+        const struct access *access = &a->accesses[i];
+        if (access->kind != ACC_LOAD || !access->strong || access->dead || access->cas_read)
+            continue;
+        if (access->roots & (ROOT_BARRIER | ROOT_SHARED | ROOT_LOCAL))
+            continue;
+        /* a bound on work: past it every strong load in doubt is a spin */
+        const bool loops = judged++ > 64 || in_cycle(a, a->insts[access->inst].block, cycle);
+        if (loops && (judged > 64 || decides_loop(a, access->inst, cycle)))
+            DET_TRY(site(v, a, access->inst, HAZARD_SPIN, access));
+        else if (!det_ptx_has(a, access->inst, "volatile"))
+            DET_TRY(site(v, a, access->inst, HAZARD_RACING_READ, access));
+    }
+    return DET_OK;
+}
+
+/* --- the whole of one function */
+static enum det_err judge_accesses(struct verdict *v, struct analysis *a, struct targets *t)
+{
+    bool barrier = false;
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
+        struct access *access = &a->accesses[i];
+        barrier |= access->roots == ROOT_BARRIER || access->hazard == HAZARD_GRID_BARRIER;
+        if (access->hazard == HAZARD_SLOT && det_ptx_is_ticket(a, access->inst))
+            access->hazard = t->n ? HAZARD_LAST_BLOCK_ADD : HAZARD_LAST_BLOCK;
+        if (access->hazard == HAZARD_FLOAT_ADD || access->hazard == HAZARD_CAS_ADD)
+            if (!det_ptx_can_emit(a->module, access))
+                access->hazard = HAZARD_ROUNDING;
+        if (access->hazard < N_HAZARDS)
+            DET_TRY(site(v, a, access->inst, (enum hazard)access->hazard, access));
+    }
+    if (t->n && barrier)
+        DET_TRY(site(v, a, t->insts[0], HAZARD_GRID_SYNC, NULL));
+    return DET_OK;
+}
+
+enum det_err det_ptx_judge(struct verdict *v, struct analysis *a, struct targets *t)
+{
+    if (a->broken) {
+        v->opaque = "control flow or names this version cannot follow";
+        v->opaque_at = a->func->at;
+        return DET_OK;
+    }
+    DET_TRY(collect_targets(a, t));
+    DET_TRY(judge_accesses(v, a, t));
+    DET_TRY(judge_alone(v, a));
+    DET_TRY(judge_strong(v, a));
+    DET_TRY(judge_integers(v, a));
+    if (!t->n)
+        return DET_OK;
+    DET_TRY(judge_plain(v, a, t));
+    DET_TRY(judge_mixed(v, a, t));
+    return judge_publication(v, a, t);
+}
+
+/* Reads or writes global memory that is not provably constant? */
+static void summarise_memory(const struct analysis *a, struct verdict *v)
+{
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
+        const struct access *access = &a->accesses[i];
+        uint64_t roots =
+            access->roots & ~(uint64_t)(ROOT_SHARED | ROOT_LOCAL | ROOT_CONST | ROOT_BARRIER);
+        for (uint32_t r = 0; r < a->n_roots; r++)
+            if (a->roots[r].variable && a->module->variables[a->roots[r].index].compiler)
+                roots &= ~((uint64_t)1 << (ROOT_FIRST + r));
+        if (!roots || access->proven)
+            continue;
+        v->reads |= access->kind == ACC_LOAD;
+        v->writes |= access->kind != ACC_LOAD;
+        v->adds |= access->kind == ACC_ADD;
+    }
+}
+
+/* --- calls */
+static bool device_launch(const char *name)
+{
+    return strncmp(name, "__cudaCDP", 9) == 0 || strncmp(name, "cudaLaunchDevice", 16) == 0 ||
+           strncmp(name, "cudaGetParameterBuffer", 22) == 0 || strncmp(name, "cudaGraph", 9) == 0 ||
+           strncmp(name, "cudaDeviceSynchronize", 21) == 0;
+}
+
+static bool harmless_external(const char *name)
+{
+    return strcmp(name, "vprintf") == 0 || strcmp(name, "__assertfail") == 0 ||
+           strcmp(name, "malloc") == 0 || strcmp(name, "free") == 0;
+}
+
+int det_ptx_callee(const struct analysis *a, uint32_t inst, bool *indirect)
+{
+    *indirect = false;
+    for (uint32_t r = 0; r < a->insts[inst].n_refs; r++) {
+        const struct ref *ref = &a->refs[a->insts[inst].ref + r];
+        if (ref->slot > 1)
+            break;
+        if (ref->kind == REF_REG)
+            *indirect = true;
+        if (ref->kind != REF_SYMBOL)
+            continue;
+        const struct symbol *symbol =
+            det_ptx_symbol(a->module, a->module->text + ref->at, ref->len);
+        if (symbol && symbol->kind == SYM_FUNC)
+            return (int)symbol->index;
+        if (symbol && symbol->kind == SYM_ALIAS)
+            *indirect = true;
+    }
+    *indirect = true; /* a name this module does not have */
+    return -1;
+}
+
+static enum det_err judge_calls(
+    struct verdict *v, struct analysis *a, const struct targets *t, unsigned depth);
+
+/* What a called function is, worked out once and kept. */
+static enum det_err summary_of(
+    struct det_ptx_module *module, struct func *func, unsigned depth, const struct verdict **out)
+{
+    if (!func->verdict) {
+        func->verdict = det_arena_take(&module->arena, sizeof *func->verdict);
+        if (!func->verdict)
+            return DET_E_NOMEM;
+        struct verdict *v = func->verdict;
+        v->opaque = "recursive call"; /* what a call back into this function sees */
+        v->opaque_at = func->at;
+        struct verdict fresh = { 0 };
+        struct analysis a;
+        struct targets t = { 0 };
+        enum det_err err = det_ptx_analyse(module, func, &a);
+        if (err == DET_OK)
+            err = det_ptx_judge(&fresh, &a, &t);
+        if (err == DET_OK && !a.broken) {
+            summarise_memory(&a, &fresh);
+            err = judge_calls(&fresh, &a, &t, depth + 1);
+        }
+        det_ptx_analysis_free(&a);
+        free(fresh.sites);
+        fresh.sites = NULL;
+        fresh.n_sites = fresh.cap_sites = 0;
+        *v = fresh;
+        DET_TRY(err);
+    }
+    *out = func->verdict;
+    return DET_OK;
+}
+
+static void take_over(struct verdict *v, const struct verdict *from)
+{
+    if (from->opaque && !v->opaque)
+        v->opaque = from->opaque, v->opaque_at = from->opaque_at;
+    if (from->stays && !v->stays)
+        v->stays = from->stays, v->stays_at = from->stays_at;
+    v->cooperative |= from->cooperative;
+    v->reads |= from->reads;
+    v->writes |= from->writes;
+    v->adds |= from->adds;
+}
+
+static enum det_err judge_call(
+    struct verdict *v, struct analysis *a, const struct targets *t, uint32_t inst, unsigned depth)
+{
+    bool indirect;
+    const int callee = det_ptx_callee(a, inst, &indirect);
+    if (callee < 0)
+        return site(v, a, inst, indirect ? HAZARD_INDIRECT : HAZARD_EXTERNAL, NULL);
+    struct func *func = &a->module->funcs[callee];
+    if (device_launch(func->name))
+        return site(v, a, inst, HAZARD_CHILD_LAUNCH, NULL);
+    if (!func->body)
+        return harmless_external(func->name) ? DET_OK : site(v, a, inst, HAZARD_EXTERNAL, NULL);
+    if (depth > 48)
+        return site(v, a, inst, HAZARD_EXTERNAL, NULL);
+    const struct verdict *sub;
+    DET_TRY(summary_of(a->module, func, depth, &sub));
+    take_over(v, sub);
+    if (sub->adds)
+        DET_TRY(site(v, a, inst, HAZARD_IN_FUNCTION, NULL));
+    if (t->n && sub->writes)
+        DET_TRY(site(v, a, inst, HAZARD_STORE_UNPROVEN, NULL));
+    else if (t->n && sub->reads && after_add(a, t, inst))
+        DET_TRY(site(v, a, inst, HAZARD_READ_UNPROVEN, NULL));
+    return DET_OK;
+}
+
+static enum det_err judge_calls(
+    struct verdict *v, struct analysis *a, const struct targets *t, unsigned depth)
+{
+    for (uint32_t i = 0; i < a->n_insts; i++)
+        if (stmt_of(a, i)->id == OP_CALL)
+            DET_TRY(judge_call(v, a, t, i, depth));
+    return DET_OK;
+}
+
+/* --- the kernel */
+static int by_position(const void *x, const void *y)
+{
+    const struct det_ptx_site *p = x, *q = y;
+    return p->line < q->line ? -1 : p->line > q->line;
+}
+
+/* Sites carried text positions so far: sort them, turn them into lines in one walk. */
+static enum det_err settle_sites(struct det_ptx_module *module, struct func *func,
+    struct verdict *v, struct det_ptx_kernel *kernel)
+{
+    if (!v->n_sites)
+        return DET_OK;
+    qsort(v->sites, v->n_sites, sizeof *v->sites, by_position);
+    struct det_ptx_site *sites = det_arena_take(&module->arena, v->n_sites * sizeof *sites);
+    if (!sites)
+        return DET_E_NOMEM;
+    memcpy(sites, v->sites, v->n_sites * sizeof *sites);
+    unsigned line = det_ptx_line(module, func->at);
+    uint32_t at = func->at;
+    for (size_t i = 0; i < v->n_sites; i++) {
+        for (; at < sites[i].line; at++)
+            line += module->text[at] == '\n';
+        sites[i].line = line;
+        if (kernel->cls != DET_CLASS_EXACT && sites[i].rewritten) {
+            sites[i].rewritten = false;
+            sites[i].reason = kernel->reason;
+        }
+    }
+    kernel->sites = sites;
+    kernel->n_sites = v->n_sites;
+    return DET_OK;
+}
+
+static const char *reason_text(struct det_ptx_module *module, const char *sentence, uint32_t at)
+{
+    const size_t n_bytes = strlen(sentence) + 32;
+    char *text = det_arena_take(&module->arena, n_bytes);
+    if (!text)
+        return sentence;
+    snprintf(text, n_bytes, "%s, line %u", sentence, det_ptx_line(module, at));
+    return text;
+}
+
+/* The driver's limit on kernel parameters; ours is 8 bytes more than the original's. */
+static bool room_for_parameter(const struct det_ptx_module *module, const struct func *func)
+{
+    const uint32_t limit = module->version >= 81 && module->target >= 70 ? 32764 : 4096;
+    return ((func->param_bytes + 7u) & ~7u) + 8u <= limit;
+}
+
+static void settle(struct det_ptx_module *module, const struct func *func, struct verdict *v,
+    struct det_ptx_kernel *kernel)
+{
+    if (v->rewrites && !v->stays && !room_for_parameter(module, func))
+        v->stays = det_ptx_hazards[HAZARD_PARAM_SPACE].sentence, v->stays_at = func->at;
+    if (v->rewrites && !v->stays && !module->address64)
+        v->stays = "32-bit addresses", v->stays_at = func->at;
+    kernel->cooperative = v->cooperative;
+    if (v->opaque) {
+        kernel->cls = DET_CLASS_UNKNOWN;
+        kernel->reason = reason_text(module, v->opaque, v->opaque_at);
+    } else if (v->stays) {
+        kernel->cls = DET_CLASS_UNCOVERED;
+        kernel->reason = reason_text(module, v->stays, v->stays_at);
+    } else {
+        kernel->cls = v->rewrites ? DET_CLASS_EXACT : DET_CLASS_ORDERED;
+    }
+}
+
+static enum det_err classify_kernel(
+    struct det_ptx_module *module, struct func *func, struct det_ptx_kernel *kernel)
+{
+    if (!(func->flags & (FUNC_ATTENTION | FUNC_OPAQUE)))
+        return DET_OK;
+    struct verdict v = { 0 };
+    struct targets t = { 0 };
+    struct analysis a;
+    enum det_err err = det_ptx_analyse(module, func, &a);
+    if (err == DET_OK)
+        err = det_ptx_judge(&v, &a, &t);
+    if (err == DET_OK && !a.broken)
+        err = judge_calls(&v, &a, &t, 0);
+    if (err == DET_OK) {
+        settle(module, func, &v, kernel);
+        err = settle_sites(module, func, &v, kernel);
+    }
+    det_ptx_analysis_free(&a);
+    free(v.sites);
+    return err;
+}
 
 enum det_err det_ptx_classify(struct det_ptx_module *module)
 {
@@ -22,10 +696,7 @@ enum det_err det_ptx_classify(struct det_ptx_module *module)
             .param_bytes = func->param_bytes,
             .shared_bytes = func->shared_bytes,
             .n_instructions = func->n_instructions };
-        if (func->flags & FUNC_OPAQUE)
-            kernel->cls = DET_CLASS_UNKNOWN, kernel->reason = "opaque instruction";
-        else if (func->flags & FUNC_ATTENTION)
-            kernel->cls = DET_CLASS_UNCOVERED, kernel->reason = "not analysed";
+        DET_TRY(classify_kernel(module, func, kernel));
     }
     return DET_OK;
 }

@@ -83,7 +83,7 @@ struct func {
     struct param *params;
     uint32_t n_params, param_bytes, shared_bytes, n_instructions, flags;
     bool entry, external;
-    struct analysis *analysis; /* filled on demand */
+    struct verdict *verdict; /* filled on demand */
     uint32_t kernel;           /* index into kernels, for entries with a body */
 };
 

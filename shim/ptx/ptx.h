@@ -71,7 +71,13 @@ struct det_ptx_twin_kernel {
     bool shared_extra_scales; /* true: shared_extra is per dynamic byte of the launch as well (ratio in shared_ratio) */
     unsigned shared_ratio;
     uint64_t target_params;   /* bit i: pointer parameter i may be the root of a rewritten add (bit 63: unknown root) */
-    uint64_t guard_params;    /* bit i: pointer parameter i is read or written and must not overlap a target at launch */
+    uint64_t guard_params;    /* bit i: pointer parameter i is read or written and must not overlap a target at launch
+                               * (bit 63: there are more than bits can say; see guard_offsets) */
+    /* The same, and pointers inside struct parameters too: byte offsets of 8-byte addresses in the parameter block. */
+    uint32_t *target_offsets, *guard_offsets;
+    size_t n_target_offsets, n_guard_offsets;
+    bool target_variables;    /* adds into variables of the module (twin.variables): none of the guards may overlap those */
+    bool guard_variables;     /* reads or writes variables of the module: no target may overlap those */
 };
 struct det_ptx_twin {
     struct det_bytes text;    /* PTX of a module that holds only the rewritten kernels and what they need */
@@ -81,6 +87,10 @@ struct det_ptx_twin {
      *  det_acc_head.vars[i]. Provably read-only data (initialised .const that no host can write) stays in the twin. */
     const char **variables;
     size_t n_variables;
+    /* .const variables the twin holds a copy of: whenever the host may have written the original's (it asked for the symbol's
+     * address), the launcher copies the contents before a launch. Initial values are the original's. */
+    const char **const_variables;
+    size_t n_const_variables;
 };
 struct det_ptx_twin_options {
     bool identity;            /* rewrite nothing, but keep the extra parameter: the reference twin */
