@@ -103,7 +103,8 @@ unit_tests := $(foreach s,$(unit_srcs),$(B)/tests/$(subst /,_,$(patsubst tests/u
 child_tests := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/preload/test_*.c tests/softgpu/test_*.c tests/cli/test_*.c tests/gpu/test_*.c))
 script_tests := $(wildcard tests/preload/test_*.sh tests/cli/test_*.sh tests/softgpu/test_*.sh)
 preload_programs := $(patsubst tests/preload/programs/%.c,$(B)/preload/%,$(wildcard tests/preload/programs/*.c)) \
-  $(patsubst tests/preload/programs/%.cu,$(B)/preload/%,$(wildcard tests/preload/programs/*.cu))
+  $(patsubst tests/preload/programs/%.cu,$(B)/preload/%,$(wildcard tests/preload/programs/*.cu)) \
+  $(patsubst tests/preload/programs/%.cpp,$(B)/preload/%,$(wildcard tests/preload/programs/*.cpp))
 define unit_rule
 $(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.a
 	$$(call say,TEST,$(1))
@@ -119,6 +120,9 @@ $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/lib
 $(B)/preload/%: tests/preload/programs/%.c $(B)/setup.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O1 -g -I. -I$(CUDA_HOME)/include -o $@ $< -ldl -lpthread -lm $(LIBS_preload_$*)
+$(B)/preload/%: tests/preload/programs/%.cpp $(B)/setup.mk
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=gnu++17 -O1 -g -o $@ $<
 $(B)/preload/%: tests/preload/programs/%.cu $(B)/setup.mk
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(NVCC_FLAGS) -cudart shared $(FLAGS_preload_$*) -o $@ $<
@@ -153,6 +157,9 @@ fuzz: $(fuzz_programs) $(images) ## every parser for FUZZ_SECONDS=60 with libFuz
 test-gpu: all programs ## the training programs on a real card, five runs each; skips with a reason without one
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/test_gpu.sh
 
+test-frameworks: $(B)/libdetshim.so ## real Keras, PyTorch, NumPy, JAX on the CPU, in venvs below the build folder; M=tf picks one
+	@python3 tests/frameworks/run.py $(B) $(M)
+
 -include tools/more.mk
 lint: all ## layering, export list, undefined symbols, one row per wrapped call
 	@B=$(B) tools/lint.sh
@@ -167,6 +174,6 @@ clean:
 	$(Q)rm -rf $(B)
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
-.PHONY: all softgpu programs unit test one demo fuzz test-gpu lint format format-check install clean help
+.PHONY: all softgpu programs unit test test-frameworks one demo fuzz test-gpu lint format format-check install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

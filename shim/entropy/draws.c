@@ -6,6 +6,7 @@
 
 #include "shim/core/bytes.h"
 #include "shim/core/hash.h"
+#include "shim/core/io.h"
 #include "shim/entropy/entropy.h"
 #include "shim/log/log.h"
 
@@ -24,7 +25,10 @@ static int holds(struct dl_phdr_info *info, size_t size, void *arg)
         if (part->p_type != PT_LOAD ||
             search->address - info->dlpi_addr - part->p_vaddr >= part->p_memsz)
             continue;
-        const char *name = info->dlpi_name && *info->dlpi_name ? info->dlpi_name : "main";
+        char program[512];
+        const char *name = info->dlpi_name;
+        if (!name || !*name)
+            name = det_io_exe(program, sizeof program) ? program : "program";
         const char *slash = strrchr(name, '/');
         struct det_line line = { .at = search->to, .cap = search->cap_bytes };
         det_line_text(&line, slash ? slash + 1 : name);

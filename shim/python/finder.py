@@ -51,6 +51,12 @@ def after_mtrand(module):
         _det("override", "seed.numpy", "numpy.random.seed")
 
 
+def after_tempfile(module):
+    # Two jobs with one seed on one machine must not meet: names stay real.
+    import random
+    module._Random = random.SystemRandom
+
+
 def gpu_visible(config):
     """True where TensorFlow would place an op on a GPU; asked late, so that the script may still hide devices."""
     try:
@@ -209,6 +215,7 @@ def after_jaxlib(module):
 
 HOOKS = {
     "random": after_random,
+    "tempfile": after_tempfile,
     "numpy.random.bit_generator": after_bit_generator,
     "numpy.random.mtrand": after_mtrand,
     "tensorflow": after_tensorflow,
@@ -217,7 +224,7 @@ HOOKS = {
     "jaxlib": after_jaxlib,
 }
 if not _det("seeded"):
-    for unseeded in ("random", "numpy.random.bit_generator", "numpy.random.mtrand"):
+    for unseeded in ("random", "tempfile", "numpy.random.bit_generator", "numpy.random.mtrand"):
         del HOOKS[unseeded]
 
 
