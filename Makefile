@@ -67,6 +67,10 @@ $(B)/soft/%.c.o: %.c $(B)/setup.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(SOFT_CFLAGS) -c $< -o $@
+$(B)/soft/entries.inc: tests/softgpu/entries.py $(wildcard tests/softgpu/driver_*.c) $(B)/setup.mk
+	$(Q)mkdir -p $(@D) && python3 $< $(CUDA_HOME) $(wildcard tests/softgpu/driver_*.c) >$@.new && mv $@.new $@
+$(B)/soft/tests/softgpu/driver_entry.c.o: $(B)/soft/entries.inc
+$(B)/soft/tests/softgpu/driver_entry.c.o: CPPFLAGS += -I$(B)/soft
 $(soft)/libcuda.so.1: $(call soft_objs,driver ptx exec) $(B)/soft/driver.map
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -Wl,--version-script=$(B)/soft/driver.map \
