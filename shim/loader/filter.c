@@ -25,14 +25,30 @@ static enum det_call wrapped(const char *name)
     return det_call_find(name);
 }
 
+/* Our export is in the global scope of every process. Would `caller` have found the vendor's function there, or in its own
+ * scope, without us? */
+static bool visible(enum det_call call, void *handle, const void *caller)
+{
+    const char *name = det_call_name(call);
+    void *real = det_libc()->dlsym(RTLD_NEXT, name);
+    if (real && !det_is_ours(real))
+        return true;
+    struct det_object object;
+    if (handle != RTLD_DEFAULT || !det_object_at(caller, &object))
+        return false;
+    real = det_scope_symbol(object.path, name);
+    return real && !det_is_ours(real);
+}
+
 /* libc answered `real` to `caller`: what should it get? Rules of the note, section 3.5. *absent: make the name look absent. */
-static void *substitute(enum det_call call, void *real, const void *caller, bool *absent)
+static void *substitute(
+    enum det_call call, void *handle, void *real, const void *caller, bool *absent)
 {
     *absent = false;
     if (!real)
         return NULL;
-    if (det_call_of_wrapper(real) != DET_N_CALLS) {
-        *absent = !det_real_or_null(call, caller);
+    if (det_is_ours(real)) {
+        *absent = !visible(call, handle, caller);
         return real;
     }
     struct det_instance *instance = det_instance_at(real);
@@ -58,7 +74,7 @@ struct det_jump det_filter_dlsym(void *handle, const char *name, const void *cal
 
     void *real = libc->dlsym(handle, name);
     bool absent = false;
-    void *answer = substitute(call, real, caller, &absent);
+    void *answer = substitute(call, handle, real, caller, &absent);
     if (absent) /* asked behind us, so that NULL comes with libc's dlerror */
         return (struct det_jump){ libc->dlsym(RTLD_NEXT, name), NULL };
     /* Unchanged by us, or not found: let libc answer the caller itself, with its scope and its dlerror. */
@@ -75,7 +91,7 @@ struct det_jump det_filter_dlvsym(
         return pass;
     void *real = libc->dlvsym(handle, name, version);
     bool absent = false;
-    void *answer = substitute(call, real, caller, &absent);
+    void *answer = substitute(call, handle, real, caller, &absent);
     return answer == real || absent ? pass : (struct det_jump){ answer, NULL };
 }
 

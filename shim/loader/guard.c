@@ -2,9 +2,9 @@
 #include "shim/loader/internal.h"
 #include "shim/policy/policy.h"
 
-__thread struct det_thread det_thread;
+__thread struct det_guard det_guard;
 _Static_assert(DET_N_FAMILIES <= 32, "one bit per family");
-_Static_assert(offsetof(struct det_thread, asked) == 0, "the thunks write it by address");
+_Static_assert(offsetof(struct det_guard, asked) == 0, "the thunks write it by address");
 
 static _Atomic int state; /* 0 not judged yet, 1 act, 2 stay out */
 
@@ -23,7 +23,7 @@ bool det_enter(enum det_call call)
     if (!det_loader_on())
         return false;
     det_loader_saw(DET_SEEN_WRAPPER);
-    struct det_thread *me = &det_thread;
+    struct det_guard *me = &det_guard;
     const enum det_family family = det_call_family(call);
     if (me->inside_ours || (me->inside_families & (1u << family)))
         return false;
@@ -38,7 +38,7 @@ bool det_enter(enum det_call call)
 
 void det_leave(enum det_call call)
 {
-    struct det_thread *me = &det_thread;
+    struct det_guard *me = &det_guard;
     const enum det_family family = det_call_family(call);
     me->inside_families &= ~(1u << family);
     if (__builtin_expect(me->bound[family] != 0, 0)) {
@@ -49,10 +49,10 @@ void det_leave(enum det_call call)
 
 void det_inside_begin(void)
 {
-    det_thread.inside_ours++;
+    det_guard.inside_ours++;
 }
 
 void det_inside_end(void)
 {
-    det_thread.inside_ours--;
+    det_guard.inside_ours--;
 }

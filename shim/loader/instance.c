@@ -152,7 +152,7 @@ void det_instances_scan(void)
     const unsigned at = atomic_load(&opens), before = n_instances();
     struct scan scan = { false, 0, 0, 0 };
     const unsigned long long subs = atomic_load(&seen_subs);
-    det_thread.opened = false;
+    det_guard.opened = false;
     if (dl_iterate_phdr(visit, &scan) == 0) {
         if (scan.subs != subs)
             for (unsigned i = 0; i < N_CALLER_SLOTS; i++)
@@ -166,13 +166,13 @@ void det_instances_scan(void)
 
 void det_instances_may_change(void)
 {
-    det_thread.opened = true;
+    det_guard.opened = true;
     atomic_fetch_add(&opens, 1);
 }
 
 static bool changed(void)
 {
-    return det_thread.opened || atomic_load_explicit(&scanned, memory_order_relaxed) !=
+    return det_guard.opened || atomic_load_explicit(&scanned, memory_order_relaxed) !=
                                     atomic_load_explicit(&opens, memory_order_relaxed);
 }
 
@@ -245,11 +245,7 @@ static struct det_instance *linked_to(const struct det_object *object, enum det_
         }
     if (n == 1)
         return found;
-    const struct det_libc *libc = det_libc();
-    if (!object->path[0] || !libc->dlopen || !libc->dlsym)
-        return NULL;
-    void *handle = libc->dlopen(object->path, RTLD_NOLOAD | RTLD_LAZY);
-    found = handle ? holder_of(libc->dlsym(handle, det_call_name(call))) : NULL;
+    found = holder_of(det_scope_symbol(object->path, det_call_name(call)));
     return found && found->family == family ? found : NULL;
 }
 
@@ -314,8 +310,8 @@ static __attribute__((noinline)) void *real_slowly(enum det_call call, const voi
     if (changed())
         det_instances_scan();
     const unsigned thunk =
-        det_thread.asked ? det_thread.asked : det_thread.bound[det_call_family(call)];
-    det_thread.asked = 0;
+        det_guard.asked ? det_guard.asked : det_guard.bound[det_call_family(call)];
+    det_guard.asked = 0;
     if (thunk && det_thunk_instance(thunk)->family == det_call_family(call))
         return real_in(det_thunk_instance(thunk), call);
     bool only = false;
@@ -336,7 +332,7 @@ static __attribute__((noinline)) void *real_slowly(enum det_call call, const voi
 
 void *det_real_or_null(enum det_call call, const void *caller)
 {
-    if (!changed() && !det_thread.asked && !det_thread.n_bound) {
+    if (!changed() && !det_guard.asked && !det_guard.n_bound) {
         void *real = atomic_load_explicit(&only_real[call], memory_order_relaxed);
         if (real)
             return real;

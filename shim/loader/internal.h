@@ -39,9 +39,12 @@ struct det_libc {
     void *(*dlsym)(void *handle, const char *name);
     void *(*dlvsym)(void *handle, const char *name, const char *version);
     void *(*dlopen)(const char *path, int mode);
+    int (*dlclose)(void *handle);
 };
 /** Members are NULL only where the process has no such function (glibc < 2.34 without libdl). */
 const struct det_libc *det_libc(void);
+/** What the loaded object at `path` finds in its own scope: itself and what it is linked to. Takes the loader's lock. */
+void *det_scope_symbol(const char *path, const char *name);
 /** dlsym of the preload behind us, else libc's. */
 void *det_next_dlsym(void);
 bool det_is_ours(const void *address);
@@ -51,8 +54,6 @@ bool det_is_ours(const void *address);
 enum det_call det_call_find(const char *name);
 enum det_family det_call_family(enum det_call call);
 const void *det_call_wrapper(enum det_call call);
-/** The wrapped call whose wrapper this is, DET_N_CALLS otherwise. */
-enum det_call det_call_of_wrapper(const void *address);
 
 /* --- instance.c: loaded copies of vendor libraries --- */
 struct det_instance {
@@ -77,7 +78,7 @@ void det_instance_set_real(struct det_instance *instance, enum det_call call, vo
 
 /* --- guard.c --- */
 /** This thread. `asked` is written by the thunks in assembly: it must stay first. */
-struct det_thread {
+struct det_guard {
     uint32_t asked;           /* thunk just entered, 0 none; the wrapper it leads to takes it */
     uint32_t inside_families; /* bit per family: inside a wrapper of it */
     uint32_t inside_ours;
@@ -85,7 +86,7 @@ struct det_thread {
     uint16_t bound[DET_N_FAMILIES]; /* thunk the wrapper being run came by */
     bool opened;                    /* dlopen was called and no scan followed */
 };
-extern __thread struct det_thread det_thread __attribute__((visibility("hidden")));
+extern __thread struct det_guard det_guard __attribute__((visibility("hidden")));
 
 /** Level and DETSHIM_PROCS allow us to act; one load after the first time. */
 bool det_loader_on(void);

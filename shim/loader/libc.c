@@ -52,6 +52,8 @@ static void take(struct det_libc *out, uintptr_t base, const ElfW(Dyn) * dynamic
     if (!out->dlopen)
         out->dlopen =
             (void *(*)(const char *, int))(uintptr_t)det_elf_symbol(base, dynamic, "dlopen");
+    if (!out->dlclose)
+        out->dlclose = (int (*)(void *))(uintptr_t)det_elf_symbol(base, dynamic, "dlclose");
 }
 
 static int take_from_info(struct dl_phdr_info *info, size_t n_bytes, void *arg)
@@ -68,7 +70,7 @@ const struct det_libc *det_libc(void)
 {
     if (atomic_load_explicit(&searched, memory_order_acquire))
         return &found;
-    struct det_libc search = { NULL, NULL, NULL };
+    struct det_libc search = { NULL, NULL, NULL, NULL };
     for (const struct link_map *map = first_object(); map; map = map->l_next)
         if (map->l_name && is_libc(map->l_name))
             take(&search, map->l_addr, map->l_ld);
@@ -78,10 +80,24 @@ const struct det_libc *det_libc(void)
      * loaded later (glibc before 2.34). */
     found.dlvsym = search.dlvsym;
     found.dlopen = search.dlopen;
+    found.dlclose = search.dlclose;
     found.dlsym = search.dlsym;
     if (search.dlsym)
         atomic_store_explicit(&searched, 1, memory_order_release);
     return &found;
+}
+
+void *det_scope_symbol(const char *path, const char *name)
+{
+    const struct det_libc *libc = det_libc();
+    if (!path[0] || !libc->dlopen || !libc->dlsym || !libc->dlclose)
+        return NULL; /* the main program has no path here; its scope is the global one */
+    void *handle = libc->dlopen(path, RTLD_NOLOAD | RTLD_LAZY);
+    if (!handle)
+        return NULL;
+    void *symbol = libc->dlsym(handle, name);
+    libc->dlclose(handle);
+    return symbol;
 }
 
 void *det_next_dlsym(void)

@@ -102,16 +102,6 @@ const void *det_call_wrapper(enum det_call call)
     return calls[call].wrapper;
 }
 
-enum det_call det_call_of_wrapper(const void *address)
-{
-    if (!det_is_ours(address))
-        return DET_N_CALLS;
-    for (unsigned call = 0; call < DET_N_CALLS; call++)
-        if (calls[call].wrapper == address)
-            return call;
-    return DET_N_CALLS;
-}
-
 const char *det_call_name(enum det_call call)
 {
     return call < DET_N_CALLS ? calls[call].name : "?";

@@ -117,8 +117,8 @@ det_thunk_first:
 det_thunk_end:
 thunk_tail:
 	mrs	x17, tpidr_el0
-	adrp	x9, :gottprel:det_thread
-	ldr	x9, [x9, #:gottprel_lo12:det_thread]
+	adrp	x9, :gottprel:det_guard
+	ldr	x9, [x9, #:gottprel_lo12:det_guard]
 	str	w16, [x17, x9]
 	adrp	x17, det_thunk_wrappers
 	add	x17, x17, #:lo12:det_thunk_wrappers

@@ -100,7 +100,7 @@ det_thunk_first:
 	.p2align 4
 det_thunk_end:
 thunk_tail:
-	movq	det_thread@gottpoff(%rip), %r10
+	movq	det_guard@gottpoff(%rip), %r10
 	movl	%r11d, %fs:(%r10)
 	leaq	det_thunk_wrappers(%rip), %r10
 	jmpq	*(%r10,%r11,8)

@@ -10,7 +10,7 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 exec 9>"$out/lock"
 flock 9
-if [ -e "$out/done" ] && [ -z "$(find "$here" "$root"/shim/loader "$root"/shim/shim.c "$pure" -newer "$out/done" -type f | head -1)" ]; then exit 0; fi
+if [ -e "$out/done" ] && [ -z "$(find "$here" "$root"/shim/loader "$pure" -newer "$out/done" -type f | head -1)" ]; then exit 0; fi
 rm -f "$out/done"
 mkdir -p "$out"/{watch,alias,wsl,hide,gen}
 cc="${CC:-gcc} -w -g -fPIC"
@@ -20,7 +20,7 @@ sed -nE 's/^DET_DRIVER_FN\(.*, "(cu[A-Za-z0-9_]+)"\)$/\1/p' "$root/shim/loader/d
     grep -vxE 'cuGetProcAddress(_v2)?' | sed 's/.*/DET_CALL(&, 0, COUNT)/' >"$out/gen/watch_driver.def"
 sed -nE 's/^DET_DRIVER_FN\("(cu[A-Za-z0-9]+)",.*/\1/p' "$root/shim/loader/driver_versions.def" | LC_ALL=C sort -u >"$out/names"
 printf '%s\n' 'cuNotThere' '' 'cuMemAlloc_v2' >>"$out/names"
-echo '{ global: dlsym; dlvsym; dlopen; cu*; nccl*; nvrtc*; nvJitLink*; __cuda*; watch_*; detshim_version; local: *; };' >"$out/gen/watch.map"
+echo '{ global: dlsym; dlvsym; dlopen; cu*; nccl*; nvrtc*; nvJitLink*; __cuda*; watch_*; local: *; };' >"$out/gen/watch.map"
 watch() { # name, flags
     local name=$1
     shift
@@ -28,7 +28,7 @@ watch() { # name, flags
     $cc -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -ftls-model=initial-exec -fexceptions -O2 -fno-builtin \
         -fno-tree-loop-distribute-patterns -I"$here/watch" -I"$out/gen" -I"$root" -I"$root/include" -isystem "$cuda/include" "$@" \
         -shared -Wl,-Bsymbolic-functions,-z,defs,-z,now,-z,nodelete -Wl,--version-script="$out/gen/watch.map" -o "$out/$name.new" \
-        "$here/watch/watch.c" "$root"/shim/loader/*.c "$root"/shim/loader/*.S "$root/shim/shim.c" "$pure" -l:liblz4.a -l:libzstd.a
+        "$here/watch/watch.c" "$root"/shim/loader/*.c "$root"/shim/loader/*.S "$pure" -l:liblz4.a -l:libzstd.a
     mv "$out/$name.new" "$out/$name"
 }
 watch libwatch.so -fno-stack-protector &

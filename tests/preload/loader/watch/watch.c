@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "shim/loader/internal.h"
+#include "shim/loader/loader.h"
+#include "shim/log/log.h"
 
 typedef long (*function)(long, long, long, long, long, long, long, long, long, long, long, long);
 static _Atomic long outer[DET_N_CALLS], nested[DET_N_CALLS];
@@ -46,4 +48,15 @@ long watch_total(void)
     for (unsigned call = 0; call < DET_N_CALLS; call++)
         n += outer[call] + nested[call];
     return n;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    det_loader_warm();
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    det_loader_self_test();
+    det_log_finish();
 }
