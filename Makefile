@@ -115,7 +115,7 @@ $(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.
 	@mkdir -p $$(@D)
 	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $$(SUPPORT_$(word 3,$(subst /, ,$(1)))) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
 endef
-SUPPORT_replacements := tests/support/oracle.c tests/support/families.c
+SUPPORT_replacements := $(addprefix tests/support/,oracle.c families.c acc_table.c acc_kernel.c)
 $(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
 $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
 	$(call say,TEST,$<)
@@ -146,25 +146,10 @@ one: $(bench_deps) $(filter %/$(T),$(unit_tests) $(child_tests)) ## one test pro
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(filter %/$(T) %/$(T).sh,$(unit_tests) $(child_tests) $(script_tests))
 demo: all softgpu programs ## an unmodified training program: plain runs differ, preloaded runs match
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/demo.sh
-# --- fuzzing: one libFuzzer program per tests/fuzz/fuzz_*.c, over the pure sources
-fuzz_programs := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz_objs := $(patsubst $(B)/obj/%,$(B)/fuzz/obj/%,$(pure_objs))
-FUZZ_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
-$(B)/fuzz/obj/%.o: % $(defs) $(B)/setup.mk
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
-$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(fuzz_objs)
-	$(call say,FUZZ,$<)
-	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(fuzz_objs) $(SHIM_LIBS) -lm
-fuzz: $(fuzz_programs) $(images) ## every parser for FUZZ_SECONDS=60 with libFuzzer and ASan; a finding fails
-	@tools/fuzz.sh $(B) $(fuzz_programs)
-test-gpu: all programs ## the training programs on a real card, five runs each; skips with a reason without one
-	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/test_gpu.sh
-
-test-frameworks: $(B)/libdetshim.so ## real Keras, PyTorch, NumPy, JAX on the CPU, in venvs below the build folder; M=tf picks one
-	@python3 tests/frameworks/run.py $(B) $(M)
 
 -include tools/more.mk
+test-frameworks: $(B)/libdetshim.so ## real Keras, PyTorch, NumPy, JAX on the CPU, in venvs below the build folder; M=tf picks one
+	@python3 tests/frameworks/run.py $(B) $(M)
 lint: all ## layering, export list, undefined symbols, one row per wrapped call
 	@B=$(B) tools/lint.sh
 format: ## clang-format over the tree
@@ -178,6 +163,6 @@ clean:
 	$(Q)rm -rf $(B)
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 18
-.PHONY: all softgpu programs unit test test-frameworks one demo fuzz test-gpu lint format format-check install clean help
+.PHONY: all softgpu programs unit test test-frameworks one demo lint format format-check install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
