@@ -1,0 +1,137 @@
+/* Decisions of the driver wrappers: what is launched, whether it fits, what may overlap, how large tables get. */
+#include <criterion/criterion.h>
+
+#include "shim/cuda/cuda_decide.c"
+
+static struct det_question exact(void)
+{
+    return (struct det_question){ .cls = DET_CLASS_EXACT, .reason = "", .rule_on = true };
+}
+
+Test(cuda_decide, an_exact_kernel_gets_its_twin)
+{
+    const struct det_question q = exact();
+    const struct det_choice c = det_decide_kernel(&q);
+    cr_assert_eq(c.cls, DET_CLASS_EXACT);
+    cr_assert(c.twin);
+    cr_assert_str_empty(c.reason);
+}
+
+Test(cuda_decide, observe_skip_and_rules_leave_it_alone_and_say_so)
+{
+    struct det_question q = exact();
+    q.observe = true;
+    struct det_choice c = det_decide_kernel(&q);
+    cr_assert_eq(c.cls, DET_CLASS_UNCOVERED);
+    cr_assert_not(c.twin);
+    cr_assert_str_eq(c.reason, "would be rewritten");
+    q.skipped = true;
+    cr_assert_str_eq(det_decide_kernel(&q).reason, "skipped by user");
+    q = exact();
+    q.rule_on = false;
+    c = det_decide_kernel(&q);
+    cr_assert_eq(c.cls, DET_CLASS_UNCOVERED);
+    cr_assert_str_eq(c.reason, "rule atomics.exact is off");
+}
+
+Test(cuda_decide, identity_launches_a_twin_and_claims_nothing)
+{
+    struct det_question q = exact();
+    q.identity = true;
+    const struct det_choice c = det_decide_kernel(&q);
+    cr_assert(c.twin);
+    cr_assert_eq(c.cls, DET_CLASS_UNCOVERED);
+}
+
+Test(cuda_decide, other_classes_pass_through_untouched)
+{
+    for (int cls = 0; cls < DET_N_CLASSES; cls++) {
+        if (cls == DET_CLASS_EXACT)
+            continue;
+        const struct det_question q = {
+            .cls = (enum det_class)cls, .reason = "why", .rule_on = true, .skipped = true
+        };
+        const struct det_choice c = det_decide_kernel(&q);
+        cr_assert_eq(c.cls, q.cls);
+        cr_assert_not(c.twin);
+        cr_assert_str_eq(c.reason, "why");
+    }
+}
+
+Test(cuda_decide, fit_names_what_is_too_large)
+{
+    const struct det_fit fits = { .threads = 256,
+        .max_threads = 256,
+        .dynamic_shared = 1024,
+        .static_shared = 1024,
+        .max_shared = 2048,
+        .param_bytes = 4096,
+        .max_param_bytes = 4096,
+        .cooperative = true,
+        .blocks = 8,
+        .resident_blocks = 8 };
+    cr_assert_null(det_decide_fit(&fits));
+    struct det_fit f = fits;
+    f.threads = 257;
+    cr_assert_str_eq(det_decide_fit(&f), "does not fit: threads per block");
+    f = fits;
+    f.static_shared++;
+    cr_assert_str_eq(det_decide_fit(&f), "does not fit: shared memory");
+    f = fits;
+    f.param_bytes++;
+    cr_assert_str_eq(det_decide_fit(&f), "does not fit: parameter bytes");
+    f = fits;
+    f.blocks++;
+    cr_assert_str_eq(det_decide_fit(&f), "does not fit: cooperative blocks");
+    f.cooperative = false;
+    cr_assert_null(det_decide_fit(&f));
+}
+
+static const struct det_range ranges[] = {
+    { .at = 0x1000, .base = 0x1000, .bytes = 0x1000 },
+    { .at = 0x1000, .base = 0x1000, .bytes = 0x1000 },
+    { .at = 0x1800, .base = 0x1000, .bytes = 0x1000 },
+    { .at = 0, .base = 0, .bytes = 0 },
+    { .at = 0x9000, .base = 0, .bytes = 0 },
+};
+
+Test(cuda_decide, equal_pointers_overlap_and_different_ones_do_not)
+{
+    cr_assert(det_decide_overlap(ranges, 5, 1u << 0, 1u << 1));
+    cr_assert_not(det_decide_overlap(ranges, 5, 1u << 0, 1u << 2));
+    cr_assert_not(det_decide_overlap(ranges, 5, 1u << 0, 0));
+    cr_assert_not(det_decide_overlap(ranges, 5, 0, 1u << 1));
+    /* two NULLs are no memory at all */
+    cr_assert_not(det_decide_overlap(ranges, 5, 1u << 3, 1u << 3 | 1u << 0));
+    /* unknown root, or a parameter past those we could read */
+    cr_assert(det_decide_overlap(ranges, 5, (uint64_t)1 << 63, 1u << 1));
+    cr_assert(det_decide_overlap(ranges, 5, 1u << 0, 1u << 7));
+}
+
+Test(cuda_decide, room_is_counted_from_the_pointer_to_the_end_of_its_allocation)
+{
+    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 0), 0x1000);
+    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 2), 0x800);
+    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 0 | 1u << 1 | 1u << 2), 0x1000);
+    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 0 | 1u << 3), 0x1000, "NULL needs no room");
+    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 4), 0, "allocation unknown");
+    cr_assert_eq(det_decide_bytes(ranges, 5, (uint64_t)1 << 63), 0, "root unknown");
+}
+
+Test(cuda_decide, tables_grow_and_never_shrink_or_pass_the_ceiling)
+{
+    cr_assert_eq(det_decide_slots(5000, 0, 100000, false), 5000);
+    cr_assert_eq(det_decide_slots(5000, 8192, 100000, false), 8192);
+    cr_assert_eq(det_decide_slots(5000, 8192, 100000, true), 32768);
+    cr_assert_eq(det_decide_slots(500000, 8192, 100000, true), 100000);
+    cr_assert_eq(det_decide_slots(0, 0, 100000, false), 16384);
+}
+
+Test(cuda_decide, reports_are_judged_by_their_increments)
+{
+    cr_assert_null(det_decide_report(0, 0, 0, 0));
+    cr_assert_str_eq(det_decide_report(3, 1, 1, 1), "table full");
+    cr_assert_str_eq(det_decide_report(0, 1, 1, 1), "mixed types");
+    cr_assert_str_eq(det_decide_report(0, 0, 1, 1), "foreign writer");
+    cr_assert_str_eq(det_decide_report(0, 0, 0, 1), "headroom");
+}
