@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_graph.h"
 #include "shim/cuda/cuda_table.h"
 #include "shim/loader/call.h"
 
@@ -59,20 +60,38 @@ BEGIN(cuStreamBeginCaptureToGraph_ptsz,
         const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode),
     (hStream, hGraph, dependencies, dependencyData, numDependencies, mode))
 
+static uint64_t ending(CUstream stream, bool per_thread)
+{
+    det_inside_begin();
+    const uint64_t id = det_capture_id(det_stream_normal(stream, per_thread));
+    det_inside_end();
+    return id;
+}
+
+static void ended(uint64_t id, CUgraph graph)
+{
+    const int saved = errno;
+    atomic_fetch_sub(&n_captures, 1);
+    if (id != 0)
+        det_graph_capture_end(id, graph);
+    errno = saved;
+}
+
 /* A capture ends whatever the status: an invalidated one is over, too. Only "not capturing" ends nothing. */
-#define END(symbol)                                                                                \
+#define END(symbol, per_thread)                                                                    \
     DET_EXPORT CUresult symbol(CUstream hStream, CUgraph *phGraph)                                 \
     {                                                                                              \
         if (!det_enter(DET_ID_##symbol))                                                           \
             return DET_REAL(symbol)(hStream, phGraph);                                             \
                                                                                                    \
+        const uint64_t id = det_capture_any() ? ending(hStream, per_thread) : 0;                   \
         const CUresult status = DET_REAL(symbol)(hStream, phGraph);                                \
         if (status != CUDA_ERROR_ILLEGAL_STATE && status != CUDA_ERROR_INVALID_VALUE &&            \
             status != CUDA_ERROR_STREAM_CAPTURE_UNMATCHED &&                                       \
             status != CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD)                                      \
-            atomic_fetch_sub(&n_captures, 1);                                                      \
+            ended(id, status == CUDA_SUCCESS && phGraph != NULL ? *phGraph : NULL);                \
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \
     }
-END(cuStreamEndCapture)
-END(cuStreamEndCapture_ptsz)
+END(cuStreamEndCapture, false)
+END(cuStreamEndCapture_ptsz, true)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_graph.h"
 #include "shim/cuda/cuda_table.h"
 #include "shim/policy/policy.h"
 
@@ -183,6 +184,29 @@ static uint32_t slots_asked(const struct job *job)
     return n_bytes != 0 ? det_acc_slots_for((size_t)n_bytes, job->plan->element_bytes) : 0;
 }
 
+static void captured(struct job *job, struct det_table *table, struct det_report *report,
+    CUdeviceptr head, CUgraphNode kernel)
+{
+    const struct det_gnode node = {
+        .kernel = kernel,
+        .fold = det_graph_last_node(job->launch->stream),
+        .row = job->plan->row,
+        .unbound = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
+            DET_RULE_ATOMICS_EXACT, "graph shares accumulators"),
+        .twin = job->twin,
+        .original = job->launch->function,
+        .table = table,
+        .report = report,
+        .name = report->name,
+        .n_params = job->plan->ptx->n_params,
+        .table_offset = job->plan->twin->table_offset,
+        .head = head,
+        .slots = slots_asked(job),
+        .shared_extra = job->shared_bytes - job->launch->shared_bytes,
+    };
+    det_graph_captured(job->capture, &node);
+}
+
 /* Table lock held. NULL when done, with job->status for the program. */
 static const char *queue(struct job *job, struct det_table *table)
 {
@@ -203,8 +227,13 @@ static const char *queue(struct job *job, struct det_table *table)
         return "driver refused the twin's launch";
     if (job->status != CUDA_SUCCESS)
         return NULL;
+    const CUgraphNode kernel = job->capture != 0 ? det_graph_last_node(job->launch->stream) : NULL;
     job->status = launch_fold(job, table, head, report->device);
-    if (job->capture == 0)
+    if (job->status != CUDA_SUCCESS)
+        return NULL;
+    if (job->capture != 0)
+        captured(job, table, report, head, kernel);
+    else
         atomic_fetch_add(&report->launched, 1);
     det_reports_expect();
     return NULL;
@@ -254,6 +283,7 @@ bool det_launch_try(struct det_launch *launch, CUresult *status)
     struct det_kern *kern = det_fn_find(launch->function);
     struct det_ctx *const ctx = det_ctx_of(launch->stream);
     launch->row = NULL;
+    launch->capture = det_capture_any() ? det_capture_id(launch->stream) : 0;
     if (kern == NULL)
         kern = det_kern_foreign(launch->function);
     if (kern == NULL || ctx == NULL)
@@ -271,7 +301,7 @@ bool det_launch_try(struct det_launch *launch, CUresult *status)
     job.fold = NULL;
     job.n_attrs = 0;
     job.identity = plan->cls != DET_CLASS_EXACT;
-    job.capture = det_capture_any() ? det_capture_id(launch->stream) : 0;
+    job.capture = launch->capture;
     job.status = CUDA_SUCCESS;
     const char *why = NULL;
     if (!with_context(&job, code, &why)) {
@@ -287,20 +317,24 @@ bool det_launch_try(struct det_launch *launch, CUresult *status)
 
 void det_launch_count(const struct det_launch *launch, CUresult status)
 {
-    if (status == CUDA_SUCCESS && launch->row != NULL)
+    if (status != CUDA_SUCCESS || launch->row == NULL)
+        return;
+    if (launch->capture != 0)
+        det_graph_captured(launch->capture, &(struct det_gnode){ .row = launch->row });
+    else
         det_ledger_hit(launch->row);
 }
 
-void det_launch_count_other(const void *function, CUstream stream, const char *why)
+struct det_ledger_row *det_launch_row(const void *function, CUstream stream, const char *why)
 {
     struct det_kern *kern = det_fn_find(function);
     struct det_ctx *const ctx = det_ctx_of(stream);
     if (kern == NULL)
         kern = det_kern_foreign(function);
     if (kern == NULL || ctx == NULL)
-        return;
+        return NULL;
     const struct det_plan *const plan = det_plan_get(kern, det_code_index(kern->unit, ctx->sm));
-    det_ledger_hit(plan->use_twin ? det_ledger_row("kernel", kern->name, DET_CLASS_UNCOVERED,
-                                        DET_RULE_ATOMICS_EXACT, why)
-                                  : plan->row);
+    if (!plan->use_twin)
+        return plan->row;
+    return det_ledger_row("kernel", kern->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why);
 }

@@ -17,14 +17,15 @@ struct det_launch {
     bool cooperative;
     /* filled by det_launch_try */
     struct det_ledger_row *row; /* where the original is counted if it is launched after all */
+    uint64_t capture;           /* captured now: counted when the graph is launched */
 };
 
 /** Look the kernel up and launch its twin if it has one and may. True: done, *status is the answer for the program. False:
  *  the caller launches the original and then calls det_launch_count. */
 bool det_launch_try(struct det_launch *launch, CUresult *status);
 void det_launch_count(const struct det_launch *launch, CUresult status);
-/** Count a kernel that was started in a way we never rewrite. */
-void det_launch_count_other(const void *function, CUstream stream, const char *why);
+/** Row of a kernel that is started in a way we never rewrite; NULL when it cannot be known. */
+struct det_ledger_row *det_launch_row(const void *function, CUstream stream, const char *why);
 
 /* cuda_params.c: pure copies of what a launch points to. */
 

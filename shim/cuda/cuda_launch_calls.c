@@ -115,9 +115,14 @@ DET_EXPORT CUresult cuLaunchCooperativeKernelMultiDevice(
 
     const CUresult status =
         DET_REAL(cuLaunchCooperativeKernelMultiDevice)(launchParamsList, numDevices, flags);
-    for (unsigned i = 0; status == CUDA_SUCCESS && i < numDevices; i++)
-        det_launch_count_other(
+    det_inside_begin();
+    for (unsigned i = 0; status == CUDA_SUCCESS && i < numDevices; i++) {
+        struct det_ledger_row *const row = det_launch_row(
             launchParamsList[i].function, launchParamsList[i].hStream, "several devices at once");
+        if (row != NULL)
+            det_ledger_hit(row);
+    }
+    det_inside_end();
     det_leave(DET_ID_cuLaunchCooperativeKernelMultiDevice);
     return status;
 }

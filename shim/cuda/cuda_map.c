@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_graph.h"
 #include "shim/cuda/cuda_shim.h"
 #include "shim/cuda/cuda_state.h"
 #include "shim/policy/policy.h"
@@ -37,6 +38,7 @@ void det_cuda_fork_child(void)
     units = NULL;
     fns = NULL;
     contexts = NULL;
+    det_graph_fork_child();
 }
 
 uint64_t det_serial(void)
@@ -351,6 +353,7 @@ void det_ctx_drop(CUcontext handle)
     det_map_unlock();
     if (ctx == NULL)
         return;
+    det_graph_context_gone(ctx);
     tables_free(ctx);
     free(ctx);
 }

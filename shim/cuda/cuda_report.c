@@ -43,9 +43,6 @@ static bool report_read(struct det_table *table, struct det_report *report, bool
     const char *const why =
         det_decide_report(now.overflow - seen->overflow, now.mixed_types - seen->mixed_types,
             now.foreign_writer - seen->foreign_writer, now.headroom - seen->headroom);
-    if (report->is_graph)
-        for (uint64_t i = 0; i < folds; i++)
-            det_ledger_hit(report->row);
     if (why != NULL && folds != 0)
         det_ledger_move(report->row,
             det_ledger_row(
@@ -55,7 +52,7 @@ static bool report_read(struct det_table *table, struct det_report *report, bool
         table->grow = true;
     count(&now, seen);
     *seen = now;
-    return report->is_graph || now.folds == atomic_load(&report->launched);
+    return now.folds == atomic_load(&report->launched);
 }
 
 static void context_read(struct det_ctx *ctx, void *arg)
@@ -65,10 +62,8 @@ static void context_read(struct det_ctx *ctx, void *arg)
     det_map_lock();
     for (struct det_table *t = atomic_load(&ctx->tables); t != NULL; t = t->next)
         for (struct det_report *r = __atomic_load_n(&t->reports, __ATOMIC_ACQUIRE); r != NULL;
-             r = r->next) {
+             r = r->next)
             done &= report_read(t, r, peek);
-            done &= !r->is_graph;
-        }
     det_map_unlock();
     if (!done)
         det_reports_expect();

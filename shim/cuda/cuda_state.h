@@ -122,7 +122,6 @@ struct det_report {
     CUdeviceptr device;
     struct det_acc_report seen;
     _Atomic uint64_t launched;
-    bool is_graph; /* each fold is a launch that was not counted when it was queued */
     struct det_report *next;
 };
 

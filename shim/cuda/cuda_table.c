@@ -47,7 +47,7 @@ static struct det_table *table_idle(struct det_ctx *ctx)
 {
     uint64_t done;
     for (struct det_table *t = atomic_load(&ctx->tables); t != NULL; t = t->next)
-        if (t->idle && t->capture == 0 && folds_launched(t, &done) == done)
+        if (t->idle && folds_launched(t, &done) == done)
             return t;
     return NULL;
 }
@@ -61,7 +61,7 @@ struct det_table *det_table_get(struct det_ctx *ctx, CUstream stream, uint64_t c
         if (table->stream == stream && table->thread == thread && table->capture == capture &&
             !table->idle)
             break;
-    if (table == NULL && capture == 0)
+    if (table == NULL)
         table = table_idle(ctx);
     if (table == NULL && (table = calloc(1, sizeof *table)) != NULL) {
         table->ctx = ctx;
@@ -78,6 +78,13 @@ struct det_table *det_table_get(struct det_ctx *ctx, CUstream stream, uint64_t c
     }
     det_map_unlock();
     return table;
+}
+
+void det_table_rest(struct det_table *table)
+{
+    det_map_lock();
+    table->idle = true;
+    det_map_unlock();
 }
 
 struct gone {
@@ -275,7 +282,6 @@ struct det_report *det_table_report(
         return NULL;
     report->row = row;
     report->name = strdup(name);
-    report->is_graph = table->capture != 0;
     if (report->name == NULL || !slab_take(table->ctx, report)) {
         free(report->name);
         free(report);

@@ -22,6 +22,8 @@ struct det_report *det_table_report(
 
 /** A stream is gone: its table may serve another once its folds have run. */
 void det_table_stream_gone(CUstream stream);
+/** Nobody names this table any more: another stream may have it once its folds have run. */
+void det_table_rest(struct det_table *table);
 /** The context is idle: free what tables outgrew. Context current. */
 void det_table_settle(struct det_ctx *ctx);
 /** Read all reports; move launches whose fold complained to uncovered. Host memory only, no driver call. `peek`: memory may
