@@ -201,23 +201,25 @@ static void for_device(struct request *request, const struct cli_image *from)
     det_image_voice_text(voice, ptx, code, &reason);
     if (code)
         do_code(request, from, code, reason.at);
-    else if (!request->classify)
+    if ((!code || !request->classify) && from->image->n_entries)
         cli_say("'%s' image %zu: %s", from->file, from->ordinal, reason.at);
 }
 
+/* Every PTX, and the machine code for which none of it may speak. */
 static void for_all(struct request *request, const struct cli_image *from)
 {
-    size_t n_ptx = 0;
     for (size_t i = 0; i < from->image->n_entries; i++) {
-        if (from->image->entries[i].kind == DET_IMAGE_PTX) {
-            do_ptx(request, from, &from->image->entries[i]);
-            n_ptx++;
+        const struct det_image_entry *entry = &from->image->entries[i], *ptx = NULL, *code = NULL;
+        if (entry->kind == DET_IMAGE_PTX)
+            do_ptx(request, from, entry);
+        if (entry->kind != DET_IMAGE_ELF)
+            continue;
+        const enum det_image_voice voice = det_image_voice(from->image, entry->sm, &ptx, &code);
+        DET_LINE(reason, 256);
+        if (voice != DET_VOICE_PTX) {
+            det_image_voice_text(voice, ptx, code, &reason);
+            do_code(request, from, entry, reason.at);
         }
-    }
-    for (size_t i = 0; !n_ptx && i < from->image->n_entries; i++) {
-        if (from->image->entries[i].kind == DET_IMAGE_ELF)
-            do_code(request, from, &from->image->entries[i],
-                "machine code only: build with code=compute_XX as well");
     }
 }
 
