@@ -62,7 +62,7 @@ $(B)/detshim: $(cli_objs) $(B)/libdetpure.a
 # --- test bench: software GPU, training programs, small preload programs
 soft := $(B)/softgpu
 soft_objs = $(patsubst %,$(B)/soft/%.o,$(wildcard $(addprefix tests/softgpu/,$(addsuffix _*.c,$(1)))))
-SOFT_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ffp-contract=off -mfma -mf16c
+SOFT_CFLAGS := $(CFLAGS) -fPIC -fvisibility=hidden -ffp-contract=off -mfma -mf16c -mavx2
 $(B)/soft/%.c.o: %.c $(B)/setup.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
