@@ -11,7 +11,7 @@ out=$(cd "$out" && pwd)
 exec 9>"$out/lock"
 flock 9
 if [ -e "$out/done" ] && [ -z "$(find "$here" "$root"/shim/loader "$pure" -newer "$out/done" -type f | head -1)" ]; then exit 0; fi
-rm -f "$out/done"
+rm -f "$out/done" "$out"/*.gcda
 mkdir -p "$out"/{watch,alias,wsl,hide,gen}
 cc="${CC:-gcc} -w -g -fPIC"
 

@@ -5,12 +5,18 @@ long cublasGetProperty(int which, int *value)
         *value = GENERATION;
     return which < 0 ? 7 : 0;
 }
-long cublasGetStatusString(void) { return GENERATION; }
+long cublasGetStatusString(void)
+{
+    return GENERATION;
+}
 long cublasCreate_v2(void **handle)
 {
     *handle = (void *)(long)GENERATION;
     return cublasGetProperty(0, 0);
 }
 #if GENERATION == 13
-long cublasOnlyInNewest(void) { return 13; }
+long cublasOnlyInNewest(void)
+{
+    return 13;
+}
 #endif

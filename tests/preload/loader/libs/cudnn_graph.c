@@ -1,2 +1,5 @@
 /* Another part. */
-long cudnnGetProperty(void) { return 2; /* "graph" */ }
+long cudnnGetProperty(void)
+{
+    return 2; /* "graph" */
+}

@@ -8,4 +8,7 @@ long extension_call(void)
     return status ? -1 : value;
 }
 long extension_constructed;
-__attribute__((constructor)) static void start(void) { extension_constructed = cublasGetStatusString() + 0; }
+__attribute__((constructor)) static void start(void)
+{
+    extension_constructed = cublasGetStatusString() + 0;
+}

@@ -12,4 +12,7 @@ char *getenv(const char *name)
             return *e + n + 1;
     return NULL;
 }
-char *secure_getenv(const char *name) { return getenv(name); }
+char *secure_getenv(const char *name)
+{
+    return getenv(name);
+}

@@ -1,2 +1,5 @@
 /* Stands in a folder only the RUNPATH of librunpath.so names. */
-int in_hidden(void) { return 7; }
+int in_hidden(void)
+{
+    return 7;
+}

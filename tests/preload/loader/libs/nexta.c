@@ -1,6 +1,9 @@
 /* Wraps a function of the next library, as interposers and OpenMP runtimes do. */
 #include <dlfcn.h>
-const char *shared_name(void) { return "a"; }
+const char *shared_name(void)
+{
+    return "a";
+}
 const char *probe_next(void)
 {
     const char *(*next)(void) = (const char *(*)(void))dlsym(RTLD_NEXT, "shared_name");

@@ -1,2 +1,5 @@
 /* The next library. */
-const char *shared_name(void) { return "b"; }
+const char *shared_name(void)
+{
+    return "b";
+}

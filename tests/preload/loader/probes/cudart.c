@@ -16,15 +16,18 @@ int main(int argc, char **argv)
     void *entry = 0;
     int found = -1;
     int (*by_version)(const char *, void **, unsigned, unsigned long long, int *) =
-        (int (*)(const char *, void **, unsigned, unsigned long long, int *))dlsym(runtime, "cudaGetDriverEntryPointByVersion");
+        (int (*)(const char *, void **, unsigned, unsigned long long, int *))dlsym(
+            runtime, "cudaGetDriverEntryPointByVersion");
     const int d = by_version ? by_version("cuInit", &entry, 12000, 0, &found) : -1;
     long (*watch)(const char *) = (long (*)(const char *))dlsym(RTLD_DEFAULT, "watch_count");
     long *calls = (long *)dlsym(dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD), "fake_calls");
     Dl_info info = { 0 };
     if (entry)
         dladdr(entry, &info);
-    printf("result runtime=%d.%d driver=%d.%d count=%d entry=%d.%s init=%ld version=%ld calls=%ld asked=%ld\n", a, version, b,
-        driver, c, d, info.dli_fname ? info.dli_fname : "-", watch ? watch("cuInit") : -9,
-        watch ? watch("cuDriverGetVersion") : -9, calls ? *calls : -1, watch ? watch("cudaRuntimeGetVersion") : -9);
+    printf("result runtime=%d.%d driver=%d.%d count=%d entry=%d.%s init=%ld version=%ld calls=%ld "
+           "asked=%ld\n",
+        a, version, b, driver, c, d, info.dli_fname ? info.dli_fname : "-",
+        watch ? watch("cuInit") : -9, watch ? watch("cuDriverGetVersion") : -9, calls ? *calls : -1,
+        watch ? watch("cudaRuntimeGetVersion") : -9);
     return 0;
 }

@@ -18,8 +18,9 @@ static unsigned pick(unsigned n)
 
 int main(int argc, char **argv)
 {
-    static const char *const pieces[] = { "cu", "cuda", "Launch", "Kernel", "_v2", "_ptsz", "Mem", "Alloc", "Stream", "nccl",
-        "__cuda", "Graph", "\xff\xfe", "", "cublas", "GetProcAddress", "x", "9" };
+    static const char *const pieces[] = { "cu", "cuda", "Launch", "Kernel", "_v2", "_ptsz", "Mem",
+        "Alloc", "Stream", "nccl", "__cuda", "Graph", "\xff\xfe", "", "cublas", "GetProcAddress",
+        "x", "9" };
     state = argc > 1 ? strtoull(argv[1], 0, 10) : 1;
     void *lib = dlopen("libcuda.so.1", RTLD_NOW);
     const ask4 old = (ask4)dlsym(lib, "cuGetProcAddress");
@@ -40,8 +41,8 @@ int main(int argc, char **argv)
         void *by_scope = dlsym(RTLD_DEFAULT, name);
         const int error2 = dlerror() != 0;
         void *by_version = dlvsym(lib, name, "libcuda.so.1");
-        printf("%s %d %d %d %d %d %d%d %d%d %d\n", name, version, flags, a, set_a, b, by_handle != 0, error, by_scope != 0,
-            error2, by_version != 0);
+        printf("%s %d %d %d %d %d %d%d %d%d %d\n", name, version, flags, a, set_a, b,
+            by_handle != 0, error, by_scope != 0, error2, by_version != 0);
     }
     printf("null %d %d\n", old("cuInit", 0, 12000, 0), now("cuInit", 0, 12000, 0, 0));
     printf("noname %d\n", now(0, (void **)&state, 12000, 0, 0));

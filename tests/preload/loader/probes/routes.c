@@ -51,7 +51,8 @@ static void handle(void)
     void *lib = open_now("libcublas.so.13", RTLD_LOCAL);
     const long by_name = property((function)dlsym(lib, "cublasGetProperty"));
     const long by_version = property((function)dlvsym(lib, "cublasGetProperty", "libcublas.so.13"));
-    printf("result name=%ld version=%ld count=%ld\n", by_name, by_version, count("cublasGetProperty"));
+    printf(
+        "result name=%ld version=%ld count=%ld\n", by_name, by_version, count("cublasGetProperty"));
 }
 
 static void global(void)
@@ -62,8 +63,8 @@ static void global(void)
     void *lib = open_now("libcublas.so.13", RTLD_GLOBAL);
     const long found = property((function)dlsym(RTLD_DEFAULT, "cublasGetProperty"));
     const long main_handle = property((function)dlsym(dlopen(0, RTLD_NOW), "cublasGetProperty"));
-    printf("result early=%d said=%d found=%ld main=%ld count=%ld lib=%d\n", early != 0, said, found, main_handle,
-        count("cublasGetProperty"), lib != 0);
+    printf("result early=%d said=%d found=%ld main=%ld count=%ld lib=%d\n", early != 0, said, found,
+        main_handle, count("cublasGetProperty"), lib != 0);
 }
 
 static void absent(void)
@@ -77,8 +78,8 @@ static void absent(void)
     void *by_main = dlsym(dlopen(0, RTLD_NOW), "cublasOnlyInNewest");
     const int said_main = dlerror() != 0;
     void *never = dlvsym(lib, "cublasOnlyInNewest", "libcublas.so.12");
-    printf("result handle=%d%d default=%d%d main=%d%d version=%d\n", by_handle != 0, said_handle, by_default != 0,
-        said_default, by_main != 0, said_main, never != 0);
+    printf("result handle=%d%d default=%d%d main=%d%d version=%d\n", by_handle != 0, said_handle,
+        by_default != 0, said_default, by_main != 0, said_main, never != 0);
 }
 
 static void local(void)
@@ -96,14 +97,15 @@ static void two(void)
     void *b = open_now("libext13.so", RTLD_LOCAL);
     const long x = extension(b), y = extension(a), z = extension(b);
     long *made = dlsym(b, "extension_constructed");
-    printf("result before=%ld b=%ld a=%ld again=%ld constructor=%ld count=%ld\n", before, x, y, z, made ? *made : -1,
-        count("cublasGetProperty"));
+    printf("result before=%ld b=%ld a=%ld again=%ld constructor=%ld count=%ld\n", before, x, y, z,
+        made ? *made : -1, count("cublasGetProperty"));
 }
 
 static void two_handles(void)
 {
     void *a = open_now("libcublas.so.12", RTLD_LOCAL), *b = open_now("libcublas.so.13", RTLD_LOCAL);
-    function in_a = (function)dlsym(a, "cublasGetProperty"), in_b = (function)dlsym(b, "cublasGetProperty");
+    function in_a = (function)dlsym(a, "cublasGetProperty"),
+             in_b = (function)dlsym(b, "cublasGetProperty");
     const long x = property(in_a), y = property(in_b), z = property(in_a);
     printf("result a=%ld b=%ld again=%ld count=%ld\n", x, y, z, count("cublasGetProperty"));
 }
@@ -113,7 +115,8 @@ static void stub(void)
     void *lib = open_now("libtfstub.so", RTLD_GLOBAL);
     const long by_stub = property((function)dlsym(lib, "cublasGetProperty"));
     const long again = property((function)dlsym(RTLD_DEFAULT, "cublasGetProperty"));
-    printf("result stub=%ld again=%ld counted=%d\n", by_stub, again, count("cublasGetProperty") > 0);
+    printf(
+        "result stub=%ld again=%ld counted=%d\n", by_stub, again, count("cublasGetProperty") > 0);
 }
 
 static void deepbind(void)
@@ -129,8 +132,8 @@ static void cudnn(void)
     function version = (function)dlsym(lib, "cudnnGetVersion");
     const long value = version();
     ((function)dlsym(lib, "cudnnCreateTensorDescriptor"))(&made);
-    printf("result version=%ld made=%ld count=%ld nested=%ld inner=%ld\n", value, (long)made, count("cudnnGetVersion"),
-        nested("cudnnGetVersion"), nested("cudnnGetProperty"));
+    printf("result version=%ld made=%ld count=%ld nested=%ld inner=%ld\n", value, (long)made,
+        count("cudnnGetVersion"), nested("cudnnGetVersion"), nested("cudnnGetProperty"));
 }
 
 static void wsl(void)
@@ -172,7 +175,8 @@ static void forking(void)
         const pid_t child = fork();
         if (child == 0) {
             void *own = open_now("libcudnn.so.9", RTLD_LOCAL);
-            const int fine = property(get) == 13 && own && ((function)dlsym(own, "cudnnGetVersion"))() == 90900;
+            const int fine =
+                property(get) == 13 && own && ((function)dlsym(own, "cudnnGetVersion"))() == 90900;
             if (i % 2)
                 _exit(fine ? 0 : 1);
             exit(fine ? 0 : 1);
@@ -244,10 +248,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } modes[] = { { "handle", handle }, { "global", global }, { "absent", absent }, { "local", local }, { "two", two },
-        { "two_handles", two_handles }, { "stub", stub }, { "deepbind", deepbind }, { "cudnn", cudnn }, { "wsl", wsl },
-        { "none", none }, { "closing", closing }, { "forking", forking }, { "closed", closed }, { "signals", signals },
-        { "error", error_kept } };
+    } modes[] = { { "handle", handle }, { "global", global }, { "absent", absent },
+        { "local", local }, { "two", two }, { "two_handles", two_handles }, { "stub", stub },
+        { "deepbind", deepbind }, { "cudnn", cudnn }, { "wsl", wsl }, { "none", none },
+        { "closing", closing }, { "forking", forking }, { "closed", closed },
+        { "signals", signals }, { "error", error_kept } };
     for (unsigned i = 0; argc > 1 && i < sizeof modes / sizeof *modes; i++)
         if (!strcmp(modes[i].name, argv[1])) {
             modes[i].run();

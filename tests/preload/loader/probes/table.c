@@ -26,8 +26,9 @@ static long identity(const char *name, void *at)
 
 int main(int argc, char **argv)
 {
-    static const int versions[] = { 0, 2000, 4000, 7000, 7050, 10000, 10010, 11000, 11010, 11020, 11030, 11040, 11060, 11080,
-        12000, 12010, 12020, 12030, 12040, 12050, 12060, 12080, 12090, 13000, 13010, 99000 };
+    static const int versions[] = { 0, 2000, 4000, 7000, 7050, 10000, 10010, 11000, 11010, 11020,
+        11030, 11040, 11060, 11080, 12000, 12010, 12020, 12030, 12040, 12050, 12060, 12080, 12090,
+        13000, 13010, 99000 };
     void *lib = dlopen("libcuda.so.1", RTLD_NOW);
     FILE *names = argc > 1 ? fopen(argv[1], "r") : 0;
     if (!lib || !names)
@@ -44,7 +45,8 @@ int main(int argc, char **argv)
                 const int first = old(name, &a, versions[v], flags);
                 const int second = now(name, &b, versions[v], flags, v % 2 ? &found : 0);
                 printf("%s %d %d: %d %ld %d %ld %d\n", name, versions[v], (int)flags, first,
-                    first ? (long)a : identity(name, a), second, second ? (long)b : identity(name, b), found);
+                    first ? (long)a : identity(name, a), second,
+                    second ? (long)b : identity(name, b), found);
             }
     }
     long (*total)(void) = (long (*)(void))dlsym(RTLD_DEFAULT, "watch_total");

@@ -10,18 +10,20 @@ typedef long (*function)(long, long, long, long, long, long, long, long, long, l
 static _Atomic long outer[DET_N_CALLS], nested[DET_N_CALLS];
 
 #define WATCH_OWN(symbol)
-#define WATCH_COUNT(symbol)                                                                                    \
-    DET_EXPORT long symbol(long a, long b, long c, long d, long e, long f, long g, long h, long i, long j, long k, \
-        long l);                                                                                               \
-    long symbol(long a, long b, long c, long d, long e, long f, long g, long h, long i, long j, long k, long l) \
-    {                                                                                                          \
-        const bool first = det_enter(DET_ID_##symbol);                                                         \
-        (first ? outer : nested)[DET_ID_##symbol]++;                                                           \
-        const function real = (function)(uintptr_t)det_real(DET_ID_##symbol, __builtin_return_address(0));     \
-        const long result = real(a, b, c, d, e, f, g, h, i, j, k, l);                                          \
-        if (first)                                                                                             \
-            det_leave(DET_ID_##symbol);                                                                        \
-        return result;                                                                                         \
+#define WATCH_COUNT(symbol)                                                                        \
+    DET_EXPORT long symbol(long a, long b, long c, long d, long e, long f, long g, long h, long i, \
+        long j, long k, long l);                                                                   \
+    long symbol(long a, long b, long c, long d, long e, long f, long g, long h, long i, long j,    \
+        long k, long l)                                                                            \
+    {                                                                                              \
+        const bool first = det_enter(DET_ID_##symbol);                                             \
+        (first ? outer : nested)[DET_ID_##symbol]++;                                               \
+        const function real =                                                                      \
+            (function)(uintptr_t)det_real(DET_ID_##symbol, __builtin_return_address(0));           \
+        const long result = real(a, b, c, d, e, f, g, h, i, j, k, l);                              \
+        if (first)                                                                                 \
+            det_leave(DET_ID_##symbol);                                                            \
+        return result;                                                                             \
     }
 #define DET_CALL(symbol, since, how) WATCH_##how(symbol)
 #include "shim/loader/calls.def"
