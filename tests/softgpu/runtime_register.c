@@ -152,10 +152,12 @@ cudaError_t rt_kernel(const void *host, CUkernel *kernel)
         RT_TRY(load(f->image));
         const CUresult result =
             rt_legacy.cuLibraryGetKernel_(&f->kernel, f->image->library, f->name);
-        if (result == CUDA_ERROR_NOT_FOUND)
-            return cudaErrorInvalidDeviceFunction;
-        return rt_from(result);
+        if (result != CUDA_SUCCESS) {
+            f->kernel = NULL;
+            return result == CUDA_ERROR_NOT_FOUND ? cudaErrorInvalidDeviceFunction : rt_from(result);
+        }
     }
+    *kernel = f->kernel;
     return cudaSuccess;
 }
 
