@@ -83,6 +83,33 @@ $(soft)/libcudart.so.13: $(call soft_objs,runtime) tests/softgpu/runtime.map
 	  -o $@ $(filter %.o,$^) -lpthread
 softgpu: $(soft)/libcuda.so.1 $(soft)/libcudart.so.13
 
+# Small programs for the bench's own tests; images_% is one program under each way nvcc packs code.
+soft_nvcc := $(NVCC) -std=c++17 -Wno-deprecated-gpu-targets -cudart shared
+IMAGE_none := -arch=sm_90 -compress-mode=none
+IMAGE_plain := -arch=sm_90 -no-compress
+IMAGE_speed := -arch=sm_90 -compress-mode=speed
+IMAGE_size := -arch=sm_90 -compress-mode=size
+IMAGE_balance := -arch=sm_90 -compress-mode=balance
+IMAGE_major := -arch=all-major
+IMAGE_arch_a := -arch=sm_90a
+IMAGE_other := -gencode arch=compute_90,code=sm_90 -gencode arch=compute_80,code=compute_80
+IMAGE_sass := -gencode arch=compute_90,code=sm_90
+IMAGE_rdc := -arch=sm_90 -rdc=true
+images := none plain speed size balance major arch_a other sass rdc
+soft_programs := $(addprefix $(B)/softgpu/programs/,$(basename $(notdir $(wildcard tests/softgpu/programs/*.c*))) \
+  $(addprefix images_,$(images)))
+FLAGS_soft_per_thread := --default-stream per-thread
+$(B)/softgpu/programs/images_%: tests/softgpu/programs/atomic_sum.cu $(B)/setup.mk
+	$(call say,NVCC,$@)
+	$(Q)mkdir -p $(@D) && $(soft_nvcc) $(IMAGE_$*) -o $@ $<
+$(B)/softgpu/programs/%: tests/softgpu/programs/%.cu $(B)/setup.mk
+	$(call say,NVCC,$<)
+	$(Q)mkdir -p $(@D) && $(soft_nvcc) -arch=sm_90 $(FLAGS_soft_$*) -o $@ $<
+$(B)/softgpu/programs/%: tests/softgpu/programs/%.c $(B)/setup.mk
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -O1 -g -I$(CUDA_HOME)/include -o $@ $< -L$(CUDA_HOME)/lib -l:libnvrtc.so.13 \
+	  -Wl,-rpath,$(CUDA_HOME)/lib -ldl
+
 NVCC_FLAGS := -O2 -std=c++17 -arch=sm_90 -Wno-deprecated-gpu-targets
 programs := $(patsubst tests/programs/%.cu,$(B)/programs/%,$(wildcard tests/programs/*.cu)) \
   $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/programs/*.c)) $(B)/programs/digits_mlp_static
@@ -139,7 +166,7 @@ $(filter $(B)/tests/image_%,$(unit_tests)): | $(images)
 $(B)/tests/preload/test_broken_inputs: | $(images)
 unit: $(unit_tests) ## unit tests only; M=ptx picks one module
 	@tools/run_tests.sh $(B)/tap $(filter $(B)/tests/$(M)%,$(unit_tests))
-bench_deps := all softgpu programs $(preload_programs)
+bench_deps := all softgpu $(soft_programs) programs $(preload_programs)
 test: $(bench_deps) $(unit_tests) $(child_tests) ## everything that needs no GPU; ends with `N passed, N failed, N skipped`
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(unit_tests) $(child_tests) $(script_tests)
 one: $(bench_deps) $(filter %/$(T),$(unit_tests) $(child_tests)) ## one test program: make one T=test_x
