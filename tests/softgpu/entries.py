@@ -12,7 +12,7 @@ home, sources = sys.argv[1], sys.argv[2:]
 written = set()
 for source in sources:
     with open(source) as file:
-        written |= set(re.findall(r"^SG_API\((\w+),", file.read(), re.M))
+        written |= set(re.findall(r"^SG_API\(\s*(\w+),", file.read(), re.M))
 
 text = subprocess.run(
     ["gcc", "-E", "-P", "-x", "c", "-I", home + "/include", "-"], check=True, capture_output=True, text=True,
