@@ -188,7 +188,8 @@ static void put_time(struct det_line *line)
     const int64_t parts[] = { yoe + era * 400 + (month <= 2), month, day, rest / 3600,
         rest / 60 % 60, rest % 60 };
     for (unsigned i = 0; i < 6; i++) {
-        det_line_bytes(line, "--T::Z" + (i ? i - 1 : 0), i ? 1 : 0);
+        if (i)
+            det_line_bytes(line, &"--T::"[i - 1], 1);
         if (parts[i] < 10)
             det_line_bytes(line, "0", 1);
         det_line_i64(line, parts[i]);

@@ -14,6 +14,17 @@ struct reading {
     void *arg;
 };
 
+/* A foreign text in one line of ours: cut, and nothing that ends the line or moves a terminal's cursor. */
+static void quote(struct det_line *line, const char *text, size_t n)
+{
+    det_line_bytes(line, "'", 1);
+    for (size_t i = 0; i < n && i < 60; i++) {
+        const bool plain = (unsigned char)text[i] >= 32 && text[i] != 127;
+        det_line_bytes(line, plain ? &text[i] : "?", 1);
+    }
+    det_line_text(line, n > 60 ? "...'" : "'");
+}
+
 /* Place of `text` in a list of words, −1 when it is none of them. */
 static int word_index(const char *text, const char *const words[])
 {
@@ -116,7 +127,9 @@ static void nearest_rule(struct det_line *line, const char *slug, size_t n)
             name = known;
         }
     }
-    det_line_printf(line, "no rule '%s'; the nearest is '%s'", wanted.at, name);
+    det_line_text(line, "no rule ");
+    quote(line, slug, n);
+    det_line_printf(line, "; the nearest is '%s'", name);
 }
 
 /* "-rule,+rule": whole or not at all, so that a typing error cannot leave half of a list in force. */
@@ -128,7 +141,8 @@ static bool read_rules(struct det_policy *out, const char *text, struct det_line
         const size_t n = strcspn(text, ", ");
         if (n) {
             if (*text != '+' && *text != '-') {
-                det_line_printf(why, "'%.*s' starts with neither + nor -", (int)n, text);
+                quote(why, text, n);
+                det_line_text(why, " starts with neither + nor -");
                 return false;
             }
             const int rule = rule_by_slug(text + 1, n - 1);
@@ -190,24 +204,13 @@ static bool read_one(
     }
 }
 
-/* A foreign value in one line of ours: cut, and nothing that moves a terminal's cursor. */
-static void quote(struct det_line *line, const char *text)
-{
-    det_line_bytes(line, "'", 1);
-    for (unsigned i = 0; text[i] && i < 60; i++) {
-        const bool plain = (unsigned char)text[i] >= 32 && text[i] != 127;
-        det_line_bytes(line, plain ? &text[i] : "?", 1);
-    }
-    det_line_text(line, strlen(text) > 60 ? "...'" : "'");
-}
-
 static void refuse(
     const struct reading *to, enum det_option option, const char *text, const struct det_line *why)
 {
     const struct det_option_info *info = det_option_info(option);
     DET_LINE(line, 512);
     det_line_printf(&line, "%s: ", info->variable);
-    quote(&line, text);
+    quote(&line, text, strlen(text));
     if (why->n)
         det_line_printf(&line, ": %s", why->at);
     else
@@ -258,7 +261,8 @@ static void complain_unknown(
         }
     }
     DET_LINE(line, 256);
-    det_line_printf(&line, "%s: no such setting; the nearest is %s; ignored", wanted.at, nearest);
+    quote(&line, name, n);
+    det_line_printf(&line, ": no such setting; the nearest is %s; ignored", nearest);
     complain(line.at, arg);
 }
 

@@ -100,6 +100,7 @@ ParameterizedTestParameters(policy, bad_value_gives_one_line_and_the_default)
         { "DETSHIM_CHOICES", "xrecord:f", "record:F" }, { "DETSHIM_SCRATCH_MIB", "5%", "MiB" },
         { "DETSHIM_RULES", "atomics.exact", "neither + nor -" },
         { "DETSHIM_RULES", "-atomics.exat", "the nearest is 'atomics.exact'" },
+        { "DETSHIM_RULES", "a\nb", "'a?b' starts with neither" },
         { "DETSHIM_LEVEL", "a\033[2Jb\n", "'a?[2Jb?'" } };
     return cr_make_param_array(struct bad, rows, sizeof rows / sizeof *rows);
 }
@@ -146,7 +147,7 @@ Test(policy, unknown_names_get_the_nearest)
     det_policy_unknown(environment, fake_complain, &fake);
     cr_assert_eq(fake.n_lines, 2);
     cr_assert_str_eq(
-        fake.lines[0], "DETSHIM_LOGS: no such setting; the nearest is DETSHIM_LOG; ignored");
+        fake.lines[0], "'DETSHIM_LOGS': no such setting; the nearest is DETSHIM_LOG; ignored");
     cr_assert(strstr(fake.lines[1], "DETSHIM_STRICT"));
 }
 
