@@ -38,62 +38,54 @@ const char *det_decide_fit(const struct det_fit *fit)
     return NULL;
 }
 
-static bool same_memory(const struct det_range *a, const struct det_range *b)
+static bool inside(uint64_t at, const struct det_range *variable)
 {
-    return a->at == b->at && a->at != 0;
+    return at >= variable->at && at - variable->at < variable->bytes;
 }
 
-bool det_decide_overlap(
-    const struct det_range *ranges, size_t n_ranges, uint64_t targets, uint64_t guards)
+static bool same_memory(const struct det_range *a, const struct det_range *b)
 {
-    const uint64_t unknown_root = (uint64_t)1 << 63;
-    if (guards == 0 || targets == 0)
+    if (a->at == 0 || b->at == 0 || a->id == b->id)
         return false;
-    if ((targets | guards) & unknown_root)
-        return true;
-    for (size_t g = 0; g < 63; g++) {
-        if (!(guards >> g & 1))
-            continue;
-        if (g >= n_ranges)
-            return true;
-        for (size_t t = 0; t < 63; t++) {
-            if (!(targets >> t & 1) || t == g)
-                continue;
-            if (t >= n_ranges || same_memory(&ranges[g], &ranges[t]))
+    if (a->exact)
+        return b->exact ? a->at == b->at : inside(b->at, a);
+    return b->exact ? inside(a->at, b) : a->at == b->at;
+}
+
+bool det_decide_overlap(const struct det_range *targets, size_t n_targets,
+    const struct det_range *guards, size_t n_guards)
+{
+    for (size_t t = 0; t < n_targets; t++)
+        for (size_t g = 0; g < n_guards; g++)
+            if (same_memory(&targets[t], &guards[g]))
                 return true;
-        }
-    }
     return false;
 }
 
-uint64_t det_decide_bytes(const struct det_range *ranges, size_t n_ranges, uint64_t targets)
+uint64_t det_decide_bytes(const struct det_range *targets, size_t n_targets, bool *all)
 {
     uint64_t n_bytes = 0;
-    if (targets >> 63 || targets == 0)
-        return 0;
-    for (size_t i = 0; i < 63; i++) {
-        if (!(targets >> i & 1))
-            continue;
-        if (i < n_ranges && ranges[i].at == 0)
+    *all = true;
+    for (size_t i = 0; i < n_targets; i++) {
+        const struct det_range *const range = &targets[i];
+        if (range->at == 0)
             continue; /* NULL: an optional output left out */
-        if (i >= n_ranges || ranges[i].bytes == 0)
-            return 0;
-        const struct det_range *const r = &ranges[i];
-        bool counted = false; /* the same rest of the same allocation twice needs no more room */
-        for (size_t j = 0; j < i; j++)
-            counted |= (targets >> j & 1) && ranges[j].base == r->base && ranges[j].at <= r->at;
+        if (range->bytes == 0)
+            *all = false;
+        bool counted = false; /* another target reaches to the same end from further in front */
+        for (size_t j = 0; j < n_targets && !counted; j++)
+            counted = j != i && targets[j].bytes != 0 &&
+                      targets[j].at + targets[j].bytes == range->at + range->bytes &&
+                      (targets[j].at < range->at || (targets[j].at == range->at && j < i));
         if (!counted)
-            n_bytes += r->base + r->bytes - r->at;
+            n_bytes += range->bytes;
     }
     return n_bytes;
 }
 
 uint64_t det_decide_slots(uint64_t asked, uint64_t have, uint64_t ceiling, bool overflowed)
 {
-    /* Unknown targets start with 16,384 blocks: 2 MiB of floats. */
-    uint64_t want = asked != 0 ? asked : 16384;
-    if (want < have)
-        want = have;
+    uint64_t want = asked > have ? asked : have;
     if (overflowed && want < 4 * have)
         want = 4 * have;
     return want < ceiling ? want : ceiling;

@@ -37,21 +37,24 @@ struct det_fit {
 };
 const char *det_decide_fit(const struct det_fit *fit);
 
-/** One pointer parameter of a launch: address, and the allocation it lies in (bytes 0: unknown). */
+/** Memory a launch names: a pointer parameter (bytes from `at` to the end of its allocation, 0 unknown) or a module variable
+ *  (`exact`: it is all of [at, at + bytes)). `id`: offset of the parameter, or a number of its own. */
 struct det_range {
-    uint64_t at, base, bytes;
+    uint64_t at, bytes;
+    uint32_t id;
+    bool exact;
 };
-/** May a load through a guarded parameter see a pending sum? targets and guards are bit masks over `ranges` (at most 63).
- *  Two different parameters overlap when they hold the same address; a pointer of another allocation cannot. NULL is no
- *  target. A bit without a readable range counts as an overlap when it is a guard. */
-bool det_decide_overlap(
-    const struct det_range *ranges, size_t n_ranges, uint64_t targets, uint64_t guards);
+/** May a guarded load see a sum that is pending for a target? Two parameters overlap when they hold the same address, a
+ *  parameter and a variable when it points into the variable. NULL is no memory. */
+bool det_decide_overlap(const struct det_range *targets, size_t n_targets,
+    const struct det_range *guards, size_t n_guards);
 
-/** Bytes a launch may add to: from each target pointer to the end of its allocation. 0: unknown. */
-uint64_t det_decide_bytes(const struct det_range *ranges, size_t n_ranges, uint64_t targets);
+/** Bytes a launch may add to, each allocation's end once. *all: false when some target's extent is unknown. */
+uint64_t det_decide_bytes(const struct det_range *targets, size_t n_targets, bool *all);
 
-/** Slots for a table: `asked` (0: targets unknown), not under `have`, four times `have` after an overflow, not over
- *  `ceiling`. */
+/** Slots for a table: `asked` and, where targets are unknown, at least a standard number; not under `have`, four times `have`
+ *  after an overflow, not over `ceiling`. */
+enum { DET_STANDARD_SLOTS = 16384 };
 uint64_t det_decide_slots(uint64_t asked, uint64_t have, uint64_t ceiling, bool overflowed);
 
 /** Why a fold's report takes the launches before it out of `exact`; NULL when it does not. Arguments are increments. */

@@ -9,7 +9,7 @@
 #include "shim/cuda/cuda_table.h"
 #include "shim/policy/policy.h"
 
-enum { MAX_RANGES = 63 };
+enum { MAX_RANGES = 64 };
 
 /* All that a launch of a twin needs, found step by step. */
 struct job {
@@ -21,8 +21,8 @@ struct job {
     const struct det_twin_fn *fn;
     CUfunction fold;
     uint64_t capture;
-    struct det_range ranges[MAX_RANGES];
-    size_t n_ranges;
+    struct det_range targets[MAX_RANGES], guards[MAX_RANGES];
+    size_t n_targets, n_guards;
     struct det_params params;
     CUlaunchAttribute attrs[DET_MAX_LAUNCH_ATTR];
     unsigned n_attrs, shared_bytes;
@@ -30,44 +30,50 @@ struct job {
     CUresult status;
 };
 
-/* Value of pointer parameter `i`, 0 when it cannot be read. */
-static uint64_t pointer_param(const struct job *job, unsigned i)
-{
-    const struct det_launch *const l = job->launch;
-    uint64_t value = 0;
-    if (l->params != NULL) {
-        if (l->params[i] != NULL)
-            memcpy(&value, l->params[i], sizeof value);
-        return value;
-    }
-    const char *buffer = NULL;
-    size_t n_bytes = 0, offset = 0, param_bytes = 0;
-    if (det_params_extra(l->extra, &buffer, &n_bytes) && det_driver()->cuFuncGetParamInfo != NULL &&
-        det_driver()->cuFuncGetParamInfo(job->fn->function, i, &offset, &param_bytes) == 0 &&
-        param_bytes >= sizeof value && offset + sizeof value <= n_bytes)
-        memcpy(&value, buffer + offset, sizeof value);
-    return value;
-}
-
-static void find_ranges(struct job *job)
+/* Memory that the pointers at `offsets` of the parameter block lead to. */
+static size_t find_ranges(
+    const struct job *job, const uint32_t *offsets, size_t n, struct det_range out[MAX_RANGES])
 {
     const struct det_driver *const cu = det_driver();
-    const uint64_t wanted = job->plan->twin->target_params | job->plan->twin->guard_params;
-    job->n_ranges = job->plan->ptx->n_params < MAX_RANGES ? job->plan->ptx->n_params : MAX_RANGES;
-    for (unsigned i = 0; i < job->n_ranges; i++) {
-        struct det_range *const range = &job->ranges[i];
+    const struct det_ptx_kernel *const ptx = job->plan->ptx;
+    for (size_t i = 0; i < n; i++) {
         CUdeviceptr base = 0;
         size_t n_bytes = 0;
-        *range = (struct det_range){ 0 };
-        if (!(wanted >> i & 1))
-            continue;
-        range->at = pointer_param(job, i);
-        if (range->at != 0 && cu->cuMemGetAddressRange_v2 != NULL &&
-            cu->cuMemGetAddressRange_v2(&base, &n_bytes, range->at) == CUDA_SUCCESS) {
-            range->base = base;
-            range->bytes = n_bytes;
-        }
+        out[i] = (struct det_range){ .id = offsets[i] };
+        out[i].at = det_params_read(job->launch->params, job->launch->extra, ptx->param_offsets,
+            ptx->param_sizes, ptx->n_params, offsets[i]);
+        if (out[i].at != 0 && cu->cuMemGetAddressRange_v2 != NULL &&
+            cu->cuMemGetAddressRange_v2(&base, &n_bytes, out[i].at) == CUDA_SUCCESS)
+            out[i].bytes = base + n_bytes - out[i].at;
     }
+    return n;
+}
+
+static size_t add_variables(const struct det_twin *twin, struct det_range out[MAX_RANGES], size_t n)
+{
+    for (uint32_t i = 0; i < twin->n_vars && n < MAX_RANGES; i++)
+        out[n++] = (struct det_range){
+            .at = twin->vars[i], .bytes = twin->var_bytes[i], .id = UINT32_MAX - i, .exact = true
+        };
+    return n;
+}
+
+/* NULL, or why a load of the kernel might see a sum that is still pending. */
+static const char *check_overlap(struct job *job)
+{
+    const struct det_ptx_twin_kernel *const twin = job->plan->twin;
+    const size_t n_vars = job->twin->n_vars;
+    if (twin->n_target_offsets + n_vars > MAX_RANGES || twin->n_guard_offsets + n_vars > MAX_RANGES)
+        return "too many pointers to compare";
+    job->n_targets = find_ranges(job, twin->target_offsets, twin->n_target_offsets, job->targets);
+    job->n_guards = find_ranges(job, twin->guard_offsets, twin->n_guard_offsets, job->guards);
+    if (twin->target_variables)
+        job->n_targets = add_variables(job->twin, job->targets, job->n_targets);
+    if (twin->guard_variables)
+        job->n_guards = add_variables(job->twin, job->guards, job->n_guards);
+    if (det_decide_overlap(job->targets, job->n_targets, job->guards, job->n_guards))
+        return "reads what it adds to";
+    return NULL;
 }
 
 static const char *check_fit(struct job *job)
@@ -126,10 +132,8 @@ static const char *prepare(struct job *job, unsigned code)
     if (job->twin->error != CUDA_SUCCESS)
         return job->twin->reason;
     job->fn = &job->twin->fn[job->plan->twin_index];
-    find_ranges(job);
-    if (det_decide_overlap(job->ranges, job->n_ranges, job->plan->twin->target_params,
-            job->plan->twin->guard_params))
-        return "reads what it adds to";
+    if ((why = check_overlap(job)) != NULL)
+        return why;
     if ((why = check_fit(job)) != NULL)
         return why;
     if (job->identity)
@@ -177,11 +181,29 @@ static bool refused_at_once(CUresult status)
            status == CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
 }
 
-static uint32_t slots_asked(const struct job *job)
+static uint64_t slots_asked(const struct job *job)
 {
-    const uint64_t n_bytes =
-        det_decide_bytes(job->ranges, job->n_ranges, job->plan->twin->target_params);
-    return n_bytes != 0 ? det_acc_slots_for((size_t)n_bytes, job->plan->element_bytes) : 0;
+    bool all;
+    const uint64_t n_bytes = det_decide_bytes(job->targets, job->n_targets, &all);
+    uint64_t slots =
+        n_bytes != 0 ? det_acc_slots_for((size_t)n_bytes, job->plan->element_bytes) : 0;
+    /* bit 63: some addresses come from memory or from arithmetic we do not follow */
+    if (!all || slots == 0 || job->plan->twin->target_params >> 63)
+        slots = slots < DET_STANDARD_SLOTS ? DET_STANDARD_SLOTS : slots;
+    return slots;
+}
+
+/* What the host may have written to the program's constants since the last launch. */
+static CUresult copy_constants(const struct job *job)
+{
+    const struct det_twin *const twin = job->twin;
+    CUresult status = CUDA_SUCCESS;
+    if (twin->n_consts == 0 || !atomic_load(&job->kern->unit->symbols_asked))
+        return status;
+    for (size_t i = 0; i < twin->n_consts && status == CUDA_SUCCESS; i++)
+        status = det_driver()->cuMemcpyDtoDAsync_v2(
+            twin->consts[i].to, twin->consts[i].from, twin->consts[i].n_bytes, job->launch->stream);
+    return status;
 }
 
 static void captured(struct job *job, struct det_table *table, struct det_report *report,
@@ -219,6 +241,8 @@ static const char *queue(struct job *job, struct det_table *table)
     struct det_report *const report = det_table_report(table, job->plan->row, job->kern->name);
     if (report == NULL)
         return "no memory for accumulators";
+    if (copy_constants(job) != CUDA_SUCCESS)
+        return "driver refused to copy constants";
     job->params.table = head;
     if (job->params.extra != NULL)
         memcpy(job->params.buffer + job->plan->twin->table_offset, &head, sizeof head);
@@ -248,6 +272,8 @@ static const char *run(struct job *job, unsigned code)
     if (why != NULL)
         return why;
     if (job->identity) {
+        if (copy_constants(job) != CUDA_SUCCESS)
+            return "driver refused to copy constants";
         job->status = launch_twin(job);
         return refused_at_once(job->status) ? "driver refused the twin's launch" : NULL;
     }

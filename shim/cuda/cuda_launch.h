@@ -46,6 +46,10 @@ void det_params_free(struct det_params *params);
 /** The buffer of an `extra` list; false when there is none. */
 bool det_params_extra(void **extra, const char **buffer, size_t *n_bytes);
 
+/** The 8 bytes at `offset` of the parameter block; 0 when the launch does not hold them. offsets, sizes: the kernel's own. */
+uint64_t det_params_read(void *const *params, void **extra, const uint32_t *offsets,
+    const uint32_t *sizes, size_t n_params, size_t offset);
+
 /** Attributes of an extended launch for the twin. NULL, or why the original must run. */
 const char *det_attrs_make(const CUlaunchConfig *config, CUlaunchAttribute out[DET_MAX_LAUNCH_ATTR],
     unsigned *n_out, bool *cooperative);

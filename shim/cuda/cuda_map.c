@@ -97,6 +97,8 @@ static void twins_free(struct det_unit *unit)
         next = twin->next;
         free(twin->fn);
         free(twin->vars);
+        free(twin->var_bytes);
+        free(twin->consts);
         free(twin);
     }
 }

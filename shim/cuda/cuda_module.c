@@ -262,3 +262,35 @@ DET_EXPORT CUresult cuLibraryUnload(CUlibrary library)
     det_leave(DET_ID_cuLibraryUnload);
     return status;
 }
+
+/* A host that knows a variable's address may write it: constants of the twin are refreshed from then on. */
+static void symbol_asked(CUresult status, const void *handle)
+{
+    struct det_unit *const unit = status == CUDA_SUCCESS ? det_unit_find(handle) : NULL;
+    if (unit != NULL)
+        atomic_store(&unit->symbols_asked, true);
+}
+
+DET_EXPORT CUresult cuModuleGetGlobal_v2(
+    CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, const char *name)
+{
+    if (!det_enter(DET_ID_cuModuleGetGlobal_v2))
+        return DET_REAL(cuModuleGetGlobal_v2)(dptr, bytes, hmod, name);
+
+    const CUresult status = DET_REAL(cuModuleGetGlobal_v2)(dptr, bytes, hmod, name);
+    symbol_asked(status, hmod);
+    det_leave(DET_ID_cuModuleGetGlobal_v2);
+    return status;
+}
+
+DET_EXPORT CUresult cuLibraryGetGlobal(
+    CUdeviceptr *dptr, size_t *bytes, CUlibrary library, const char *name)
+{
+    if (!det_enter(DET_ID_cuLibraryGetGlobal))
+        return DET_REAL(cuLibraryGetGlobal)(dptr, bytes, library, name);
+
+    const CUresult status = DET_REAL(cuLibraryGetGlobal)(dptr, bytes, library, name);
+    symbol_asked(status, library);
+    det_leave(DET_ID_cuLibraryGetGlobal);
+    return status;
+}

@@ -71,6 +71,24 @@ void det_params_free(struct det_params *params)
     free(params->buffer);
 }
 
+uint64_t det_params_read(void *const *params, void **extra, const uint32_t *offsets,
+    const uint32_t *sizes, size_t n_params, size_t offset)
+{
+    uint64_t value = 0;
+    const char *buffer = NULL;
+    size_t n_bytes = 0;
+    if (params == NULL) {
+        if (det_params_extra(extra, &buffer, &n_bytes) && offset + sizeof value <= n_bytes)
+            memcpy(&value, buffer + offset, sizeof value);
+        return value;
+    }
+    for (size_t i = 0; i < n_params; i++)
+        if (offset >= offsets[i] && offset + sizeof value <= (size_t)offsets[i] + sizes[i] &&
+            params[i] != NULL)
+            memcpy(&value, (const char *)params[i] + (offset - offsets[i]), sizeof value);
+    return value;
+}
+
 const char *det_attrs_make(const CUlaunchConfig *config, CUlaunchAttribute out[DET_MAX_LAUNCH_ATTR],
     unsigned *n_out, bool *cooperative)
 {

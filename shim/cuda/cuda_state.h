@@ -51,7 +51,9 @@ struct det_unit {
     unsigned n_codes;
     struct det_code *code; /* one per kind of device in the machine */
     struct det_jit jit;
-    pthread_mutex_t lock;             /* parsing and rewriting; no driver call inside */
+    _Atomic bool
+        symbols_asked;    /* the host knows addresses of its variables and may write constants */
+    pthread_mutex_t lock; /* parsing and rewriting; no driver call inside */
     struct det_kern *kernels;         /* uthash by name */
     _Atomic(struct det_twin *) twins; /* newest first; entries are only added */
     UT_hash_handle hh;                /* by handle */
@@ -97,6 +99,11 @@ struct det_twin_fn {
     CUfunction function;
     int max_threads, static_shared, max_dynamic;
 };
+/** Contents of one .const variable: in the original module and in the twin. */
+struct det_copy {
+    CUdeviceptr from, to;
+    size_t n_bytes;
+};
 /** The second module of a unit in one context. */
 struct det_twin {
     uint64_t serial, ctx_serial;
@@ -107,8 +114,10 @@ struct det_twin {
     bool identity;
     struct det_twin_fn *fn; /* by det_plan.twin_index */
     size_t n_fn;
-    uint64_t *vars;
+    uint64_t *vars, *var_bytes; /* module variables, in the original module */
     uint32_t n_vars;
+    struct det_copy *consts; /* constants the twin holds a copy of */
+    size_t n_consts;
     struct det_twin *next;
 };
 

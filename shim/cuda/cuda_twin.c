@@ -68,25 +68,56 @@ static CUresult find_functions(
     return CUDA_SUCCESS;
 }
 
+static CUresult original_variable(
+    const struct det_unit *unit, const char *name, CUdeviceptr *at, size_t *n_bytes)
+{
+    const struct det_driver *const cu = det_driver();
+    if (unit->handle == NULL)
+        return CUDA_ERROR_NOT_FOUND;
+    return unit->library ? cu->cuLibraryGetGlobal(at, n_bytes, (CUlibrary)unit->handle, name)
+                         : cu->cuModuleGetGlobal_v2(at, n_bytes, (CUmodule)unit->handle, name);
+}
+
 /* Variables live in the original module: host code reads and writes them there. */
 static CUresult find_variables(
     struct det_twin *twin, const struct det_unit *unit, const struct det_ptx_twin *text)
 {
-    const struct det_driver *const cu = det_driver();
     twin->n_vars = (uint32_t)text->n_variables;
-    twin->vars = calloc(text->n_variables != 0 ? text->n_variables : 1, sizeof *twin->vars);
-    if (twin->vars == NULL)
+    twin->vars = calloc(text->n_variables + 1, sizeof *twin->vars);
+    twin->var_bytes = calloc(text->n_variables + 1, sizeof *twin->var_bytes);
+    if (twin->vars == NULL || twin->var_bytes == NULL)
         return CUDA_ERROR_OUT_OF_MEMORY;
     for (size_t i = 0; i < text->n_variables; i++) {
         CUdeviceptr at = 0;
         size_t n_bytes = 0;
-        const CUresult status = unit->library ? cu->cuLibraryGetGlobal(&at, &n_bytes,
-                                                    (CUlibrary)unit->handle, text->variables[i])
-                                              : cu->cuModuleGetGlobal_v2(&at, &n_bytes,
-                                                    (CUmodule)unit->handle, text->variables[i]);
+        const CUresult status = original_variable(unit, text->variables[i], &at, &n_bytes);
         if (status != CUDA_SUCCESS)
             return status;
         twin->vars[i] = at;
+        twin->var_bytes[i] = n_bytes;
+    }
+    return CUDA_SUCCESS;
+}
+
+/* Constants are read by the twin in its own module; what the host writes to the original's is copied before launches. */
+static CUresult find_constants(
+    struct det_twin *twin, const struct det_unit *unit, const struct det_ptx_twin *text)
+{
+    const struct det_driver *const cu = det_driver();
+    twin->consts = calloc(text->n_const_variables + 1, sizeof *twin->consts);
+    if (twin->consts == NULL)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    for (size_t i = 0; i < text->n_const_variables; i++) {
+        struct det_copy *const copy = &twin->consts[twin->n_consts];
+        const char *const name = text->const_variables[i];
+        size_t n_bytes = 0;
+        /* What the twin's compiler dropped, nothing reads; what the original's dropped, no host can write. */
+        if (cu->cuModuleGetGlobal_v2(&copy->to, &n_bytes, twin->module, name) != CUDA_SUCCESS ||
+            original_variable(unit, name, &copy->from, &copy->n_bytes) != CUDA_SUCCESS)
+            continue;
+        if (copy->n_bytes != n_bytes)
+            return CUDA_ERROR_INVALID_VALUE;
+        twin->n_consts++;
     }
     return CUDA_SUCCESS;
 }
@@ -116,6 +147,8 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
         why(twin, "twin lacks a kernel", status);
     else if ((status = find_variables(twin, unit, text)) != CUDA_SUCCESS)
         why(twin, "cannot find a module variable", status);
+    else if ((status = find_constants(twin, unit, text)) != CUDA_SUCCESS)
+        why(twin, "cannot match a module constant", status);
     if (status != CUDA_SUCCESS) {
         cu->cuModuleUnload(twin->module);
         twin->module = NULL;
@@ -156,6 +189,8 @@ const struct det_twin *det_twin_get(struct det_unit *unit, struct det_ctx *ctx, 
         det_driver()->cuModuleUnload(made->module);
     free(made->fn);
     free(made->vars);
+    free(made->var_bytes);
+    free(made->consts);
     free(made);
     return found;
 }

@@ -696,6 +696,16 @@ enum det_err det_ptx_classify(struct det_ptx_module *module)
             .param_bytes = func->param_bytes,
             .shared_bytes = func->shared_bytes,
             .n_instructions = func->n_instructions };
+        uint32_t *const layout =
+            det_arena_take(&module->arena, (2 * (size_t)func->n_params + 1) * sizeof *layout);
+        if (!layout)
+            return DET_E_NOMEM;
+        for (uint32_t p = 0; p < func->n_params; p++) {
+            layout[p] = func->params[p].offset;
+            layout[func->n_params + p] = func->params[p].n_bytes;
+        }
+        kernel->param_offsets = layout;
+        kernel->param_sizes = layout + func->n_params;
         DET_TRY(classify_kernel(module, func, kernel));
     }
     return DET_OK;

@@ -54,6 +54,7 @@ struct det_ptx_kernel {
     const struct det_ptx_site *sites;
     size_t n_sites;
     size_t n_params, param_bytes; /* of the original; param_bytes is the end of the last parameter */
+    const uint32_t *param_offsets, *param_sizes; /* n_params each, bytes */
     size_t shared_bytes;      /* static shared memory of the original */
     size_t n_instructions;
     bool cooperative;         /* reads the grid-sync environment registers */

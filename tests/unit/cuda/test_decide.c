@@ -87,35 +87,48 @@ Test(cuda_decide, fit_names_what_is_too_large)
     cr_assert_null(det_decide_fit(&f));
 }
 
-static const struct det_range ranges[] = {
-    { .at = 0x1000, .base = 0x1000, .bytes = 0x1000 },
-    { .at = 0x1000, .base = 0x1000, .bytes = 0x1000 },
-    { .at = 0x1800, .base = 0x1000, .bytes = 0x1000 },
-    { .at = 0, .base = 0, .bytes = 0 },
-    { .at = 0x9000, .base = 0, .bytes = 0 },
+static const struct det_range from_start = { .at = 0x1000, .bytes = 0x1000, .id = 0 };
+static const struct det_range same = { .at = 0x1000, .bytes = 0x1000, .id = 8 };
+static const struct det_range middle = { .at = 0x1800, .bytes = 0x800, .id = 16 };
+static const struct det_range null = { .at = 0, .id = 24 };
+static const struct det_range null_too = { .at = 0, .id = 32 };
+static const struct det_range nowhere = { .at = 0x9000, .id = 40 };
+static const struct det_range variable = {
+    .at = 0x1700, .bytes = 0x200, .id = 1001, .exact = true
 };
 
 Test(cuda_decide, equal_pointers_overlap_and_different_ones_do_not)
 {
-    cr_assert(det_decide_overlap(ranges, 5, 1u << 0, 1u << 1));
-    cr_assert_not(det_decide_overlap(ranges, 5, 1u << 0, 1u << 2));
-    cr_assert_not(det_decide_overlap(ranges, 5, 1u << 0, 0));
-    cr_assert_not(det_decide_overlap(ranges, 5, 0, 1u << 1));
-    /* two NULLs are no memory at all */
-    cr_assert_not(det_decide_overlap(ranges, 5, 1u << 3, 1u << 3 | 1u << 0));
-    /* unknown root, or a parameter past those we could read */
-    cr_assert(det_decide_overlap(ranges, 5, (uint64_t)1 << 63, 1u << 1));
-    cr_assert(det_decide_overlap(ranges, 5, 1u << 0, 1u << 7));
+    cr_assert(det_decide_overlap(&from_start, 1, &same, 1));
+    cr_assert_not(det_decide_overlap(&from_start, 1, &middle, 1));
+    cr_assert_not(
+        det_decide_overlap(&from_start, 1, &from_start, 1), "one parameter, judged by its PTX");
+    cr_assert_not(det_decide_overlap(&from_start, 1, NULL, 0));
+    cr_assert_not(det_decide_overlap(&null, 1, &null_too, 1), "two NULLs are no memory at all");
+}
+
+Test(cuda_decide, a_pointer_into_a_variable_overlaps_it)
+{
+    cr_assert(det_decide_overlap(&variable, 1, &middle, 1));
+    cr_assert(det_decide_overlap(&middle, 1, &variable, 1));
+    cr_assert_not(det_decide_overlap(&variable, 1, &from_start, 1));
+    cr_assert_not(det_decide_overlap(&variable, 1, &nowhere, 1));
+    cr_assert_not(det_decide_overlap(&variable, 1, &variable, 1));
 }
 
 Test(cuda_decide, room_is_counted_from_the_pointer_to_the_end_of_its_allocation)
 {
-    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 0), 0x1000);
-    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 2), 0x800);
-    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 0 | 1u << 1 | 1u << 2), 0x1000);
-    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 0 | 1u << 3), 0x1000, "NULL needs no room");
-    cr_assert_eq(det_decide_bytes(ranges, 5, 1u << 4), 0, "allocation unknown");
-    cr_assert_eq(det_decide_bytes(ranges, 5, (uint64_t)1 << 63), 0, "root unknown");
+    bool all;
+    cr_assert_eq(det_decide_bytes(&from_start, 1, &all), 0x1000);
+    cr_assert(all);
+    const struct det_range three[] = { middle, from_start, same };
+    cr_assert_eq(det_decide_bytes(three, 3, &all), 0x1000);
+    const struct det_range with_null[] = { null, from_start };
+    cr_assert_eq(det_decide_bytes(with_null, 2, &all), 0x1000, "NULL needs no room");
+    cr_assert(all);
+    const struct det_range with_unknown[] = { nowhere, from_start };
+    cr_assert_eq(det_decide_bytes(with_unknown, 2, &all), 0x1000);
+    cr_assert_not(all);
 }
 
 Test(cuda_decide, tables_grow_and_never_shrink_or_pass_the_ceiling)
@@ -124,7 +137,6 @@ Test(cuda_decide, tables_grow_and_never_shrink_or_pass_the_ceiling)
     cr_assert_eq(det_decide_slots(5000, 8192, 100000, false), 8192);
     cr_assert_eq(det_decide_slots(5000, 8192, 100000, true), 32768);
     cr_assert_eq(det_decide_slots(500000, 8192, 100000, true), 100000);
-    cr_assert_eq(det_decide_slots(0, 0, 100000, false), 16384);
 }
 
 Test(cuda_decide, reports_are_judged_by_their_increments)

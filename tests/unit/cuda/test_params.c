@@ -65,6 +65,27 @@ Test(cuda_params, a_buffer_is_repacked_with_padding)
     det_params_free(&p);
 }
 
+Test(cuda_params, a_pointer_is_read_by_its_offset_even_inside_a_struct)
+{
+    struct {
+        int n;
+        char *data;
+    } view = { 3, (char *)0x1234 };
+    int count = 5;
+    void *list[] = { &count, &view };
+    const uint32_t offsets[] = { 0, 8 }, sizes[] = { 4, 16 };
+    cr_assert_eq(det_params_read(list, NULL, offsets, sizes, 2, 16), 0x1234);
+    cr_assert_eq(det_params_read(list, NULL, offsets, sizes, 2, 0), 0, "four bytes are no address");
+    cr_assert_eq(det_params_read(list, NULL, offsets, sizes, 2, 24), 0);
+    uint64_t buffer[3] = { 5, 3, 0x4321 };
+    size_t n_bytes = sizeof buffer;
+    void *extra[] = { CU_LAUNCH_PARAM_BUFFER_POINTER, buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &n_bytes,
+        CU_LAUNCH_PARAM_END };
+    cr_assert_eq(det_params_read(NULL, extra, offsets, sizes, 2, 16), 0x4321);
+    cr_assert_eq(det_params_read(NULL, extra, offsets, sizes, 2, 24), 0);
+    cr_assert_eq(det_params_read(NULL, NULL, offsets, sizes, 2, 0), 0);
+}
+
 Test(cuda_params, lists_we_do_not_know_are_refused)
 {
     char buffer[8];
