@@ -151,12 +151,14 @@ static void load_element(
     break
     switch (i->bytes) {
     case 1:
-        if (is_signed)
+        if (is_signed) { /* the braces hold EACH's break */
             EACH(int8_t, r[l] = (uint32_t)v);
+        }
         EACH(uint8_t, r[l] = v);
     case 2:
-        if (is_signed)
+        if (is_signed) { /* the braces hold EACH's break */
             EACH(int16_t, r[l] = (uint32_t)v);
+        }
         EACH(uint16_t, r[l] = v);
     case 4:
         EACH(uint32_t, r[l] = v);
