@@ -368,14 +368,62 @@ bool decode_flow(struct exec_decoder *d, const char *op)
 }
 
 /* --- cp.async and mbarrier --- */
-bool decode_async(struct exec_decoder *d, const char *op)
+static bool mbarrier(struct exec_decoder *d)
 {
-    if (!op_is(op, "cp") || !decode_has(d, "async") || decode_has(d, "bulk"))
+    static const struct {
+        const char *word;
+        enum mbarrier_op op;
+    } words[] = { { "init", MB_INIT }, { "inval", MB_INVAL }, { "arrive", MB_ARRIVE },
+        { "arrive_drop", MB_ARRIVE_DROP }, { "complete_tx", MB_COMPLETE }, { "test_wait", MB_WAIT },
+        { "try_wait", MB_WAIT }, { "expect_tx", MB_EXPECT } };
+    int sub = -1;
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+        if (decode_has(d, words[k].word))
+            sub =
+                sub == MB_ARRIVE && words[k].op == MB_EXPECT ? MB_ARRIVE_EXPECT : (int)words[k].op;
+    if (sub == MB_WAIT && decode_has(d, "parity"))
+        sub = MB_WAIT_PARITY;
+    if (sub < 0)
         return false;
-    if (decode_has(d, "commit_group") || decode_has(d, "wait_group") || decode_has(d, "wait_all"))
-        return no_op(d, IK_NOP); /* copies complete at once */
-    if (decode_has(d, "mbarrier"))
+    struct ins i = decode_new(d);
+    decode_more(d, &i);
+    i.fn = exec_mbarrier;
+    i.sub = (uint8_t)sub;
+    unsigned k = decode_operand(d, 0)->kind == PO_ADDRESS ? 0 : 1;
+    if (k == 0)
+        i.flags |= IF_NO_RESULT;
+    const enum ptx_type result = sub >= MB_WAIT ? PT_PRED : PT_B64;
+    if (!address(d, &i, 1, decode_operand(d, k)) ||
+        (k == 1 && !decode_result(d, &i, decode_operand(d, 0), result)))
         return false;
+    const struct ptx_operand *value = decode_operand(d, k + 1);
+    if (value->kind == PO_NONE)
+        decode_constant(d, &i, 2, 1, PT_B32);
+    else if (!decode_source(d, &i, 2, value, sub == MB_WAIT ? PT_B64 : PT_B32))
+        return false;
+    decode_emit(d, i);
+    return true;
+}
+
+/* cp.async.mbarrier.arrive: the copies are done, so without .noinc its two effects cancel. */
+static bool arrive_after_copies(struct exec_decoder *d)
+{
+    if (!decode_has(d, "noinc"))
+        return no_op(d, IK_NOP);
+    struct ins i = decode_new(d);
+    decode_more(d, &i);
+    i.fn = exec_mbarrier;
+    i.sub = MB_ARRIVE;
+    i.flags |= IF_NO_RESULT;
+    if (!address(d, &i, 1, decode_operand(d, 0)))
+        return false;
+    decode_constant(d, &i, 2, 1, PT_B32);
+    decode_emit(d, i);
+    return true;
+}
+
+static bool copy_async(struct exec_decoder *d)
+{
     struct ins i = decode_new(d);
     decode_more(d, &i);
     i.fn = exec_copy_async;
@@ -383,18 +431,49 @@ bool decode_async(struct exec_decoder *d, const char *op)
     const struct ptx_operand *size = decode_operand(d, 2), *real = decode_operand(d, 3);
     i.space = PS_SHARED;
     from.space = PS_GLOBAL;
-    if (size->kind != PO_IMM || !address(d, &i, 1, decode_operand(d, 0)) ||
-        !address(d, &from, 2, decode_operand(d, 1)))
+    if (size->kind != PO_IMM || (size->imm != 4 && size->imm != 8 && size->imm != 16) ||
+        !address(d, &i, 1, decode_operand(d, 0)) || !address(d, &from, 2, decode_operand(d, 1)))
         return false;
     i.bytes = (uint8_t)size->imm;
     i.at[2] = from.at[2];
     i.base[2] = from.base[2];
     i.n_vec = from.flags & IF_WIDE_BASE ? 8 : 4;
     i.more->vec[1][0] = (intptr_t)from.imm;
-    if (real->kind == PO_NONE)
+    if (real->kind == PO_NONE || decode_has(d, "L2::cache_hint"))
         decode_constant(d, &i, 3, i.bytes, PT_B32);
     else if (!decode_source(d, &i, 3, real, PT_B32))
         return false;
     decode_emit(d, i);
     return true;
+}
+
+/* A cluster is one block: mapa keeps the address, getctarank gives 0. */
+static bool cluster_address(struct exec_decoder *d, bool rank)
+{
+    const enum ptx_type t = rank ? PT_B32 : decode_bits(d->type[0]);
+    struct ins i = decode_new(d);
+    i.fn = exec_find_bits("mov", t);
+    if (rank)
+        decode_constant(d, &i, 1, 0, PT_B32);
+    else if (!decode_source(d, &i, 1, decode_operand(d, 1), t))
+        return false;
+    if (!i.fn || !decode_result(d, &i, decode_operand(d, 0), t))
+        return false;
+    decode_emit(d, i);
+    return true;
+}
+
+bool decode_async(struct exec_decoder *d, const char *op)
+{
+    if (op_is(op, "mbarrier"))
+        return mbarrier(d);
+    if (op_is(op, "mapa") || op_is(op, "getctarank"))
+        return cluster_address(d, op_is(op, "getctarank"));
+    if (op_is(op, "createpolicy"))
+        return no_op(d, IK_NOP);
+    if (!op_is(op, "cp") || !decode_has(d, "async") || decode_has(d, "bulk"))
+        return false;
+    if (decode_has(d, "commit_group") || decode_has(d, "wait_group") || decode_has(d, "wait_all"))
+        return no_op(d, IK_NOP); /* copies complete at once */
+    return decode_has(d, "mbarrier") ? arrive_after_copies(d) : copy_async(d);
 }

@@ -144,10 +144,31 @@ static void extra(struct exec_decoder *d, struct ins *i, const char *op)
                 i->sub = (uint8_t)m;
 }
 
+static bool simd_arith(struct exec_decoder *d, const char *op)
+{
+    struct ins i = decode_new(d);
+    if (!exec_set_simd(&i, op) || d->raw->n_operands < 3)
+        return false;
+    i.imm |= (uint64_t)decode_is_signed(d->type[0]) << 8 |
+             (uint64_t)decode_is_signed(d->type[1]) << 9 |
+             (uint64_t)decode_is_signed(d->type[2]) << 10 | (uint64_t)(d->atomic == ATOM_ADD) << 11;
+    for (unsigned k = 1; k <= 2; k++)
+        if (!decode_source(d, &i, k, decode_operand(d, k), PT_B32))
+            return false;
+    if (d->raw->n_operands < 4)
+        decode_constant(d, &i, 3, 0, PT_B32);
+    else if (!decode_source(d, &i, 3, decode_operand(d, 3), PT_B32))
+        return false;
+    if (!decode_result(d, &i, decode_operand(d, 0), PT_B32))
+        return false;
+    decode_emit(d, i);
+    return true;
+}
+
 bool decode_arith(struct exec_decoder *d, const char *op)
 {
     const enum ptx_type t = d->type[0];
-    if (carry_chain(d, op))
+    if (carry_chain(d, op) || simd_arith(d, op))
         return true;
     const bool moves = op_is(op, "selp") || op_is(op, "slct");
     if ((decode_is_float(t) || decode_is_half(t)) && !moves)

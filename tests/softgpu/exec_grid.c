@@ -91,6 +91,7 @@ static void start_warp(struct block *b, unsigned k, bool first)
     w->base[0] = w->root.registers;
     w->base[1] = NULL;
     w->preferred = -1;
+    w->spins = 0;
 }
 
 static void start_block(struct sg_grid *g, struct block *b)

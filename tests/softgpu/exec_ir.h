@@ -150,7 +150,8 @@ struct warp {
     struct block *block;
     struct sg_grid *grid;
     unsigned index;
-    int preferred; /* lane whose group goes first in this turn, or -1 */
+    unsigned spins; /* backward jumps with the warp apart */
+    int preferred;  /* lane whose group goes first in this turn, or -1 */
     uint8_t barrier_id[LANES];
 };
 

@@ -18,6 +18,7 @@ ins_fn exec_find_int_cmp(int cmp, enum ptx_type type);
 ins_fn exec_find_float_cmp(int cmp, enum ptx_type type, uint32_t flags);
 /* These also set sub and n_vec. */
 bool exec_set_float(struct ins *i, const char *op, enum ptx_type type, uint32_t flags);
+bool exec_set_simd(struct ins *i, const char *op);
 bool exec_set_half(struct ins *i, const char *op, enum ptx_type type);
 
 void exec_finish_cmp(struct warp *w, const struct ins *i, uint32_t r[LANES]);
@@ -46,6 +47,17 @@ void exec_redux(struct warp *w, const struct ins *i);
 void exec_elect(struct warp *w, const struct ins *i);
 void exec_warp_barrier(struct warp *w, const struct ins *i);
 void exec_active_mask(struct warp *w, const struct ins *i);
+enum mbarrier_op {
+    MB_INIT,
+    MB_ARRIVE,
+    MB_ARRIVE_DROP,
+    MB_ARRIVE_EXPECT,
+    MB_EXPECT,
+    MB_COMPLETE,
+    MB_INVAL,
+    MB_WAIT,
+    MB_WAIT_PARITY
+};
 void exec_mbarrier(struct warp *w, const struct ins *i);
 /** Host address behind lane l's address, or NULL after raising a fault. */
 void *exec_resolve(struct warp *w, const struct ins *i, unsigned l, uint64_t address,

@@ -54,10 +54,27 @@ static void choose_group(struct warp *w)
     }
 }
 
+/* Some lanes go round while others wait elsewhere in the warp: every so often the others get a chance. */
+static void spin(struct warp *w)
+{
+    const uint32_t others = w->runnable & ~w->group;
+    if (others == 0 || ++w->spins % 32 != 0)
+        return;
+    const unsigned skip = w->spins / 32 % (unsigned)__builtin_popcount(others);
+    uint32_t left = others;
+    for (unsigned k = 0; k < skip; k++)
+        left &= left - 1;
+    save_group(w);
+    w->preferred = (int)lowest_lane(left);
+}
+
 static void branch(struct warp *w, uint32_t target, uint32_t taken)
 {
     if (taken == w->group) {
+        const bool back = target <= w->pc;
         w->pc = target;
+        if (back)
+            spin(w);
     } else if (taken == 0) {
         w->pc++;
     } else {
