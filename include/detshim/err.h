@@ -14,11 +14,11 @@ enum det_err {
 const char *det_err_text(enum det_err err);
 
 /** Forward a failure to the caller. */
-#define DET_TRY(expr)                                                                                \
-    do {                                                                                             \
-        const enum det_err det_try_err = (expr);                                                     \
-        if (det_try_err != DET_OK)                                                                   \
-            return det_try_err;                                                                      \
+#define DET_TRY(expr)                                                                              \
+    do {                                                                                           \
+        const enum det_err det_try_err = (expr);                                                   \
+        if (det_try_err != DET_OK)                                                                 \
+            return det_try_err;                                                                    \
     } while (0)
 
 #endif

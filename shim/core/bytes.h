@@ -20,7 +20,8 @@ struct det_bytes {
 };
 void det_bytes_append(struct det_bytes *out, const void *from, size_t n_bytes);
 void det_bytes_text(struct det_bytes *out, const char *text);
-void det_bytes_printf(struct det_bytes *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void det_bytes_printf(struct det_bytes *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /** DET_OK, or DET_E_NOMEM when any append failed. */
 enum det_err det_bytes_check(const struct det_bytes *out);
 void det_bytes_free(struct det_bytes *out);
@@ -31,8 +32,8 @@ struct det_line {
     size_t n, cap;
     bool cut;
 };
-#define DET_LINE(name, bytes)                                                                          \
-    char name##_store[bytes];                                                                          \
+#define DET_LINE(name, bytes)                                                                      \
+    char name##_store[bytes];                                                                      \
     struct det_line name = { .at = name##_store, .n = 0, .cap = sizeof name##_store, .cut = false }
 void det_line_text(struct det_line *line, const char *text);
 void det_line_bytes(struct det_line *line, const char *text, size_t n);
@@ -40,7 +41,8 @@ void det_line_u64(struct det_line *line, uint64_t value);
 void det_line_i64(struct det_line *line, int64_t value);
 void det_line_hex(struct det_line *line, uint64_t value, unsigned min_digits);
 /** Subset of printf: %s %d %u %ld %lu %lld %llu %zu %x %lx %llx %c %% and %.*s; nothing else. */
-void det_line_printf(struct det_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void det_line_printf(struct det_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void det_line_vprintf(struct det_line *line, const char *format, va_list args);
 
 #endif

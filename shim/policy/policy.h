@@ -29,14 +29,15 @@ enum det_option {
 
 struct det_policy {
     enum det_level level;
-    int strict;              /* 0, 1, 2 */
+    int strict; /* 0, 1, 2 */
     bool has_seed;
     uint64_t seed;
     enum det_log_level log_level;
     enum det_trace trace;
     enum det_entropy entropy;
-    uint64_t scratch_mib;    /* 0: the default share of device memory */
-    const char *log, *skip_kernels, *choices, *cache; /* "" when unset; live as long as the process */
+    uint64_t scratch_mib; /* 0: the default share of device memory */
+    const char *log, *skip_kernels, *choices,
+        *cache; /* "" when unset; live as long as the process */
     bool rule_on[DET_N_RULES];
 };
 
@@ -44,10 +45,11 @@ struct det_policy {
  *  process tree; later calls are one load. Thread-safe, no lock, never NULL. */
 const struct det_policy *det_policy(void);
 /** Pure form for tests: parse from `get(name)`; appends one line per bad value through `complain`. */
-void det_policy_parse(struct det_policy *out, const char *(*get)(const char *name, void *arg), void *arg,
-    void (*complain)(const char *line, void *arg));
+void det_policy_parse(struct det_policy *out, const char *(*get)(const char *name, void *arg),
+    void *arg, void (*complain)(const char *line, void *arg));
 /** One line per variable of `environment` ("NAME=value", NULL-terminated) that starts with DETSHIM_ and is no option. */
-void det_policy_unknown(char *const *environment, void (*complain)(const char *line, void *arg), void *arg);
+void det_policy_unknown(
+    char *const *environment, void (*complain)(const char *line, void *arg), void *arg);
 /** Value of a variable of this process by scanning `environ` itself: some programs (bash) export a getenv of
  *  their own. NULL when unset. */
 const char *det_policy_env(const char *name, void *unused);

@@ -27,8 +27,8 @@ __attribute__((constructor)) static void start(void)
         if (sscanf(one, "%15[^:]:%63[^:]:%u", cls, name, &n) != 3)
             continue;
         const enum det_rule rule = strcmp(cls, "exact") == 0 ? DET_RULE_ATOMICS_EXACT : DET_N_RULES;
-        struct det_ledger_row *row = det_ledger_row("kernel", name, class_of(cls), rule,
-            rule == DET_N_RULES ? "a reason" : "");
+        struct det_ledger_row *row = det_ledger_row(
+            "kernel", name, class_of(cls), rule, rule == DET_N_RULES ? "a reason" : "");
         while (n--)
             det_ledger_hit(row);
     }
