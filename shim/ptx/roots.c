@@ -201,7 +201,7 @@ static uint64_t transfer(struct analysis *a, uint32_t inst, const struct ref *ds
 uint64_t det_ptx_address_roots(const struct analysis *a, const struct ref *ref)
 {
     /* symbol_roots may add a named root; by now they are all known */
-    uint64_t set = ref_roots((struct analysis *)a, ref);
+    uint64_t set = ref ? ref_roots((struct analysis *)a, ref) : 0;
     if (!set)
         return ROOT_UNKNOWN;
     uint64_t pointers = 0;

@@ -1,0 +1,179 @@
+// One kernel per way to depend on arrival order that no twin removes. One row each in test_classify.c; written for this test.
+#include <cooperative_groups.h>
+#include <cuda_fp16.h>
+
+namespace cg = cooperative_groups;
+#define AT (blockIdx.x * blockDim.x + threadIdx.x)
+
+extern "C" {
+__device__ unsigned arrived;
+__device__ int mutex;
+__device__ float sums[16];
+
+__global__ void used_result(float *o, float *r) { r[AT] = atomicAdd(o, 1.f); }
+__global__ void read_after(float *o, float *r)
+{
+    atomicAdd(o, 1.f);
+    __syncthreads();
+    r[AT] = o[AT % 3];
+}
+__global__ void read_by_loaded_pointer(float *o, float **r, float *s)
+{
+    atomicAdd(o, 1.f);
+    __syncthreads();
+    s[AT] = *r[AT];
+}
+__global__ void store_to_target(float *o)
+{
+    if (AT == 0)
+        *o = 0;
+    atomicAdd(o, 1.f);
+}
+__global__ void store_by_loaded_pointer(float *o, float **r)
+{
+    *r[AT] = 1;
+    atomicAdd(o, 1.f);
+}
+__global__ void last_block_adds(float *part, float *o, const float *x)
+{
+    __shared__ bool last;
+    if (threadIdx.x == 0) {
+        atomicAdd(part, x[AT]);
+        __threadfence();
+        last = atomicInc(&arrived, gridDim.x) == gridDim.x - 1;
+    }
+    __syncthreads();
+    if (last)
+        *o = *part;
+}
+__global__ void grid_sync(float *o, float *r)
+{
+    atomicAdd(o, r[AT]);
+    cg::this_grid().sync();
+    r[AT] = o[0];
+}
+__global__ void locked(float *o, const float *x)
+{
+    if (threadIdx.x == 0) {
+        while (atomicCAS(&mutex, 0, 1))
+            ;
+        __threadfence();
+        *o += x[blockIdx.x];
+        __threadfence();
+        atomicExch(&mutex, 0);
+    }
+}
+__global__ void loop_multiply(float *o, const float *x)
+{
+    int *p = (int *)o, old = *p, seen;
+    do {
+        seen = old;
+        old = atomicCAS(p, seen, __float_as_int(x[AT] * __int_as_float(seen)));
+    } while (seen != old);
+}
+__global__ void loop_result_used(float *o, const float *x, float *r)
+{
+    int *p = (int *)o, old = *p, seen;
+    do {
+        seen = old;
+        old = atomicCAS(p, seen, __float_as_int(x[AT] + __int_as_float(seen)));
+    } while (seen != old);
+    r[AT] = __int_as_float(old);
+}
+__global__ void loop_toward_zero(float *o, const float *x)
+{
+    int *p = (int *)o, old = *p, seen;
+    do {
+        seen = old;
+        old = atomicCAS(p, seen, __float_as_int(__fadd_rz(x[AT], __int_as_float(seen))));
+    } while (seen != old);
+}
+__global__ void exchange(float *o, float *r) { r[AT] = atomicExch(o, 1.f); }
+__global__ void shared_add(float *o, const float *x)
+{
+    __shared__ float s[32];
+    s[threadIdx.x % 32] = 0;
+    __syncthreads();
+    atomicAdd(&s[threadIdx.x % 32], x[AT]);
+    __syncthreads();
+    o[AT] = s[threadIdx.x % 32];
+}
+#if __CUDA_ARCH__ >= 900
+__global__ void cluster_add(float *o)
+{
+    __shared__ float s[4];
+    float *other = cg::this_cluster().map_shared_rank(s, 1);
+    atomicAdd(other, 1.f);
+    o[AT] = s[0];
+}
+__global__ void bulk_reduce(float *o)
+{
+    __shared__ alignas(16) float s[4];
+    asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], 16;" ::"l"(o),
+        "r"((unsigned)__cvta_generic_to_shared(s)) : "memory");
+}
+__global__ void early_start(float *o)
+{
+    asm volatile("griddepcontrol.launch_dependents;");
+    atomicAdd(o, 1.f);
+}
+#endif
+__global__ void publish(float *o, const float *x, int *flag)
+{
+    atomicAdd(o, x[AT]);
+    __threadfence();
+    if (threadIdx.x == 0)
+        *(volatile int *)flag = 1;
+}
+__global__ void spin(volatile int *flag, float *o)
+{
+    while (*flag == 0)
+        ;
+    o[AT] = 1;
+}
+__global__ void mixed_types(float *o, const float *x)
+{
+    atomicAdd(o, x[AT]);
+    atomicAdd((double *)o + 1, (double)x[AT]);
+}
+__global__ void mixed_integer(float *o, const float *x)
+{
+    atomicAdd(o, x[AT]);
+    atomicMax((int *)o + 1, 3);
+}
+__global__ void slots(int *count, int *o) { o[atomicAdd(count, 1)] = AT; }
+__global__ void reads_clock(long long *o) { o[AT] = clock64(); }
+__global__ void reads_sm(unsigned *o)
+{
+    unsigned id;
+    asm volatile("mov.u32 %0, %%smid;" : "=r"(id));
+    o[AT] = id;
+}
+__global__ void active_lanes(int *o) { o[AT] = __activemask(); }
+__global__ void racing_read(int *o, int *r)
+{
+    atomicMax(o, (int)AT);
+    r[AT] = *o;
+}
+__global__ void mixed_operators(int *o)
+{
+    atomicAdd(o, 3);
+    atomicMax(o, (int)AT);
+}
+__global__ void acquire_flag(int *flag, int *o)
+{
+    int v;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(flag));
+    o[AT] = v;
+}
+__global__ void indirect(float *o, float (**f)(float)) { o[AT] = f[0](o[AT]); }
+__global__ void shared_through_generic(float *o, int which)
+{
+    __shared__ float s[4];
+    s[threadIdx.x % 4] = 0;
+    __syncthreads();
+    atomicAdd(which ? o : s, 1.f);
+    __syncthreads();
+    o[AT + 9] = s[threadIdx.x % 4];
+}
+}
