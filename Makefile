@@ -140,9 +140,11 @@ define unit_rule
 $(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.a
 	$$(call say,TEST,$(1))
 	@mkdir -p $$(@D)
-	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $$(SUPPORT_$(word 3,$(subst /, ,$(1)))) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
+	$$(Q)$(CC) $$(CPPFLAGS) $(TEST_CFLAGS) -o $$@ $$< $$(SUPPORT_$(word 3,$(subst /, ,$(1)))) $$(SOFT_$$(@F)) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm
 endef
 SUPPORT_replacements := $(addprefix tests/support/,oracle.c families.c acc_table.c acc_kernel.c)
+SOFT_replacements_test_device := $(call soft_objs,ptx exec)
+$(B)/tests/replacements_test_device: $(SOFT_replacements_test_device)
 $(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
 $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
 	$(call say,TEST,$<)

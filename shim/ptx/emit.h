@@ -31,4 +31,29 @@ enum det_err det_ptx_emit_add(struct det_bytes *out, const struct det_ptx_add *a
 /** What a thread runs once before it leaves a kernel whose adds carried `count`: hands its count to the table. */
 enum det_err det_ptx_emit_count(struct det_bytes *out, const char *table, const char *count);
 
+/** Exact sums of an array in shared memory: every element gets a shadow of 64-bit words (one two's-complement integer, wide
+ *  enough for any sum of 2^42 adds; f16 2^23 more) and a touched bit. Added to between barriers, folded into the array after one.
+ *  Operands are 32-bit: registers, immediates, or (addresses) names of shared variables. */
+struct det_ptx_shadow {
+    enum det_ptx_type type;
+    const char *array;   /* shared address of the first element */
+    const char *n_elems; /* elements of the array */
+    const char *shadow;  /* shared address of det_ptx_shadow_bytes bytes, 8-byte aligned */
+};
+/** f32, bf16: 40 bytes an element, f16: 16, f64: 272; and one bit. */
+size_t det_ptx_shadow_bytes(enum det_ptx_type type, size_t n_elems);
+/** Once per module and type, before the first function that folds: the function the fold calls. Its name starts with det_. */
+enum det_err det_ptx_emit_shadow_function(struct det_bytes *out, enum det_ptx_type type);
+/** At the kernel's entry, by all threads of the block: zero the shadow, then a barrier. */
+enum det_err det_ptx_emit_shadow_clear(
+    struct det_bytes *out, const struct det_ptx_shadow *shadow, unsigned serial);
+/** Like det_ptx_emit_add, for a target in shared memory, one lane, not packed. `add->address` is a shared address (`bits` 32
+ *  or 64 wide) or, with add->generic, a generic one; one outside the array runs the original and counts as overflow. */
+enum det_err det_ptx_emit_add_shared(struct det_bytes *out, const struct det_ptx_add *add,
+    unsigned bits, const struct det_ptx_shadow *shadow);
+/** Right after a barrier that all threads of the block reach, before any thread reads the array: round every touched element
+ *  once, clear its shadow, then a barrier. */
+enum det_err det_ptx_emit_shadow_fold(
+    struct det_bytes *out, const struct det_ptx_shadow *shadow, unsigned serial);
+
 #endif

@@ -1,89 +1,12 @@
-/* Writes the PTX of one exact add, scalar by scalar. replacements/reference/accumulator.c is its plain C twin, step by step;
- * what the steps are for is said in replacements/accumulator.h. Integer operations only, PTX 6.0 and sm_60.
- * In the texts below, ~x is a register of the scope and name# a label of this site. */
-#include "shim/ptx/emit.h"
+/* Writes the PTX of one exact add to global memory, scalar by scalar. replacements/reference/accumulator.c is its plain C twin,
+ * step by step; what the steps are for is said in replacements/accumulator.h. Integer operations only, PTX 6.0 and sm_60. */
+#include "shim/ptx/emit_parts.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "replacements/accumulator.h"
-
-struct format {
-    enum det_acc_type code;
-    unsigned bits; /* of an element */
-    unsigned fraction_bits;
-    unsigned log2_bytes, element_mask, plane_bytes;
-    unsigned block_bytes;
-    unsigned
-        base_at; /* offset of the window's base in the head; 0: no window, the planes hold everything */
-    unsigned window; /* binades of the window */
-    unsigned step, magic,
-        magic_shift; /* x / step == x * magic >> magic_shift for every x in the window */
-};
-static const struct format formats[] = {
-    [DET_PTX_F32] = { DET_ACC_F32, 32, 23, 2, 31, 256, 128, offsetof(struct det_acc_head, f32_base),
-        36, DET_ACC_F32_STEP, 57, 9 },
-    [DET_PTX_F64] = { DET_ACC_F64, 64, 52, 3, 3, 32, 32, 0, 0, 0, 0, 0 },
-    [DET_PTX_F16] = { DET_ACC_F16, 16, 10, 1, 31, 256, 64, 0, 0, 16, 1, 4 },
-    [DET_PTX_BF16] = { DET_ACC_BF16, 16, 7, 1, 31, 256, 64,
-        offsetof(struct det_acc_head, bf16_base), 96, DET_ACC_BF16_STEP, 171, 12 },
-};
-
-/* One scalar add being written. */
-struct site {
-    struct det_bytes *out;
-    const struct det_ptx_add *add;
-    const struct format *f;
-    unsigned lane;
-};
-
-static void put(const struct site *s, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* One line: printf, then ~ becomes the register prefix and # the site's label suffix. */
-static void put(const struct site *s, const char *format, ...)
-{
-    char line[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    det_bytes_text(s->out, "\t");
-    for (const char *at = line; *at; at++)
-        if (*at == '~')
-            det_bytes_text(s->out, "%det_");
-        else if (*at == '#')
-            det_bytes_printf(s->out, "_%u_%u", s->add->serial, s->lane);
-        else
-            det_bytes_append(s->out, at, 1);
-    det_bytes_text(s->out, "\n");
-}
-
-static void put_label(const struct site *s, const char *name)
-{
-    det_bytes_printf(s->out, "det_%s_%u_%u:\n", name, s->add->serial, s->lane);
-}
-
-static uint64_t inf_of(const struct format *f)
-{
-    const unsigned exponent_bits = f->bits - 1 - f->fraction_bits;
-    return ((UINT64_C(1) << exponent_bits) - 1) << f->fraction_bits;
-}
-
-static void put_registers(const struct site *s)
-{
-    const bool f64 = s->f->bits == 64;
-    put(s, ".reg .pred ~p, ~neg;");
-    put(s, ".reg .b16 ~lo, ~hi;");
-    put(s, ".reg .f32 ~f;");
-    put(s, ".reg .b32 ~s, ~h, ~n, ~i, ~q, ~r, ~u, ~shift, ~mask, ~base;");
-    put(s, ".reg .b%d ~b, ~t, ~m;", f64 ? 64 : 32);
-    put(s, ".reg .b64 ~a, ~want, ~entries, ~bins, ~entry, ~key, ~state, ~at, ~v, ~w, ~x, ~y, ~z;");
-}
-
 /* a = global address of the lane. */
-static void put_address(const struct site *s)
+static void put_address(const struct det_emit_site *s)
 {
     const char *text = s->add->address;
     const char *sign = strpbrk(text + 1, "+-");
@@ -102,68 +25,8 @@ static void put_address(const struct site *s)
         put(s, "add.s64 ~a, ~a, %u;", bytes);
 }
 
-/* b = bits of the addend, as an integer. Immediates keep their float type on the way. */
-static void put_bits(const struct site *s)
-{
-    const struct det_ptx_add *add = s->add;
-    const char *operand = add->addend[add->packed ? s->lane / 2 : s->lane];
-    const bool immediate = (*operand >= '0' && *operand <= '9') || *operand == '-';
-    if (add->packed) {
-        det_bytes_printf(s->out, "\tmov.b32 {%%det_lo, %%det_hi}, %s;\n", operand);
-        put(s, "cvt.u32.u16 ~b, ~%s;", s->lane & 1 ? "hi" : "lo");
-    } else if (s->f->bits == 16) {
-        det_bytes_printf(s->out, "\tmov.b16 %%det_lo, %s;\n", operand);
-        put(s, "cvt.u32.u16 ~b, ~lo;");
-    } else if (immediate && s->f->bits == 32) {
-        det_bytes_printf(s->out, "\tmov.f32 %%det_f, %s;\n", operand);
-        put(s, "mov.b32 ~b, ~f;");
-    } else if (immediate) {
-        det_bytes_printf(s->out,
-            "\t{ .reg .f64 %%det_d; mov.f64 %%det_d, %s; mov.b64 %%det_b, %%det_d; }\n", operand);
-    } else
-        det_bytes_printf(s->out, "\tmov.b%u %%det_b, %s;\n", s->f->bits, operand);
-    if (add->negate)
-        put(s, "xor.b%u ~b, ~b, 0x%llx;", s->f->bits == 64 ? 64u : 32u, 1ull << (s->f->bits - 1));
-}
-
-/* Zero, Inf, NaN (f32: subnormals too) leave for `special`; the others become m * 2^s. */
-static void put_split(const struct site *s)
-{
-    const struct format *f = s->f;
-    const unsigned w = f->bits == 64 ? 64 : 32;
-    const uint64_t hidden = UINT64_C(1) << f->fraction_bits, inf = inf_of(f);
-    put(s, "and.b%u ~t, ~b, 0x%llx;", w, (1ull << (f->bits - 1)) - 1);
-    if (f->code == DET_ACC_F32) {
-        put(s, "sub.u32 ~u, ~t, 0x800000;");
-        put(s, "setp.ge.u32 ~p, ~u, 0x7f000000;");
-        put(s, "@~p bra det_special#;");
-        put(s, "shr.u32 ~s, ~u, 23;");
-        put(s, "and.b32 ~m, ~t, 0x7fffff;");
-        put(s, "or.b32 ~m, ~m, 0x800000;");
-        put_label(s, "finite");
-        return;
-    }
-    put(s, "sub.u%u ~m, ~t, 1;", w);
-    put(s, "setp.ge.u%u ~p, ~m, 0x%llx;", w, (unsigned long long)inf - 1);
-    put(s, "@~p bra det_special#;");
-    put(s, "shr.u%u ~m, ~t, %u;", w, f->fraction_bits);
-    put(s, w == 64 ? "cvt.u32.u64 ~s, ~m;" : "mov.u32 ~s, ~m;");
-    put(s, "min.u32 ~u, ~s, 1;");
-    put(s, "sub.u32 ~s, ~s, ~u;");
-    put(s, "and.b%u ~m, ~t, 0x%llx;", w, (unsigned long long)hidden - 1);
-    if (w == 64) {
-        put(s, "cvt.u64.u32 ~x, ~u;");
-        put(s, "shl.b64 ~x, ~x, %u;", f->fraction_bits);
-        put(s, "or.b64 ~m, ~m, ~x;");
-    } else {
-        put(s, "shl.b32 ~u, ~u, %u;", f->fraction_bits);
-        put(s, "or.b32 ~m, ~m, ~u;");
-    }
-    put_label(s, "finite");
-}
-
 /* entry, h = the slot of the block, or off to `probe`, which comes back to `have` or ends in `full`. */
-static void put_lookup(const struct site *s)
+static void put_lookup(const struct det_emit_site *s)
 {
     const char *table = s->add->table;
     put(s, "and.b64 ~want, ~a, -%u;", s->f->block_bytes);
@@ -190,9 +53,9 @@ static void put_lookup(const struct site *s)
 }
 
 /* One integer add into one plane; u = group of the plane as a bit. */
-static void put_window(const struct site *s)
+static void put_window(const struct det_emit_site *s)
 {
-    const struct format *f = s->f;
+    const struct det_emit_format *f = s->f;
     if (f->base_at) {
         put(s, "sub.u32 ~r, ~s, ~base;");
         put(s, "setp.ge.u32 ~p, ~r, %u;", f->window);
@@ -215,7 +78,7 @@ static void put_window(const struct site *s)
 }
 
 /* f64: up to three digits of 32 bits; u = groups of the planes as bits. */
-static void put_digits(const struct site *s)
+static void put_digits(const struct det_emit_site *s)
 {
     const unsigned stride = s->f->plane_bytes;
     put(s, "shr.u32 ~q, ~s, 5;");
@@ -244,7 +107,7 @@ static void put_digits(const struct site *s)
 }
 
 /* Touched element and used groups into the state word, when they are not there yet: the state is never hot. */
-static void put_mark(const struct site *s)
+static void put_mark(const struct det_emit_site *s)
 {
     put_label(s, "mark");
     put(s, "shl.b32 ~i, 1, ~i;");
@@ -259,7 +122,7 @@ static void put_mark(const struct site *s)
     put(s, "@~p bra det_done#;");
 }
 
-static void put_bump(const struct site *s, const char *counter_at)
+static void put_bump(const struct det_emit_site *s, const char *counter_at)
 {
     put(s, "ld.global.nc.u64 ~v, [%s+%zu];", s->add->table,
         offsetof(struct det_acc_head, counters));
@@ -270,7 +133,7 @@ static void put_bump(const struct site *s, const char *counter_at)
 }
 
 /* A red of our own for one lane: the form without a result of what stood there, the other half of a pair -0. */
-static void put_own_red(const struct site *s)
+static void put_own_red(const struct det_emit_site *s)
 {
     if (s->f->bits == 32) {
         put(s, "mov.b32 ~f, ~b;");
@@ -289,7 +152,7 @@ static void put_own_red(const struct site *s)
     }
 }
 
-static void put_original(const struct site *s)
+static void put_original(const struct det_emit_site *s)
 {
     put_label(s, "skip");
     put(s, "mov.u64 ~y, %zu;", offsetof(struct det_acc_counters, specials));
@@ -305,36 +168,8 @@ static void put_original(const struct site *s)
     put(s, "bra det_count#;");
 }
 
-static void put_special(const struct site *s)
-{
-    const unsigned w = s->f->bits == 64 ? 64 : 32;
-    put_label(s, "special");
-    if (s->f->code == DET_ACC_F32) {
-        put(s, "sub.u32 ~u, ~t, 1;");
-        put(s, "setp.ge.u32 ~p, ~u, 0x7fffff;");
-        put(s, "@~p bra det_absorb#;");
-        put(s, "ld.global.nc.u32 ~u, [%s+%zu];", s->add->table,
-            offsetof(struct det_acc_head, flags));
-        put(s, "and.b32 ~u, ~u, %u;", DET_ACC_FLUSH_F32);
-        put(s, "setp.ne.u32 ~p, ~u, 0;");
-        put(s, "@~p bra det_skip#;");
-        put(s, "mov.u32 ~s, 0;");
-        put(s, "mov.u32 ~m, ~t;");
-        put(s, "bra det_finite#;");
-        put_label(s, "absorb");
-    }
-    put(s, "setp.le.u%u ~p, ~t, 0x%llx;", w, (unsigned long long)inf_of(s->f));
-    put(s, "@~p bra det_skip#;");
-    put(s, "mov.u%u ~m, 0;", w);
-    if (s->f->base_at)
-        put(s, "ld.global.nc.u32 ~s, [%s+%u];", s->add->table, s->f->base_at);
-    else
-        put(s, "mov.u32 ~s, 0;");
-    put(s, "bra det_finite#;");
-}
-
 /* An entry is ours, somebody's, or free, and one compare-and-swap decides: nobody waits. */
-static void put_probe(const struct site *s)
+static void put_probe(const struct det_emit_site *s)
 {
     put_label(s, "probe");
     put(s, "setp.ne.u64 ~p, ~key, 0;");
@@ -371,7 +206,7 @@ static void put_probe(const struct site *s)
 }
 
 /* m * 2^s into the 320-bit integer, carry by carry: see into_wide in the C twin. */
-static void put_wide(const struct site *s)
+static void put_wide(const struct det_emit_site *s)
 {
     char at[24];
     snprintf(at, sizeof at, "%zu", offsetof(struct det_acc_counters, promotions));
@@ -410,18 +245,14 @@ static void put_wide(const struct site *s)
     put(s, "bra det_mark#;");
 }
 
-static void put_lane(const struct site *s)
+static void put_lane(const struct det_emit_site *s)
 {
-    const char *guard = s->add->guard;
     det_bytes_text(s->out, "\t{\n");
-    put_registers(s);
-    if (guard) {
-        const bool inverted = guard[1] == '!';
-        put(s, "@%s%s bra det_done#;", inverted ? "" : "!", guard + 1 + inverted);
-    }
+    det_emit_registers(s);
+    det_emit_guard(s);
     put_address(s);
-    put_bits(s);
-    put_split(s);
+    det_emit_bits(s);
+    det_emit_split(s);
     put_lookup(s);
     if (s->f->code == DET_ACC_F64)
         put_digits(s);
@@ -429,7 +260,7 @@ static void put_lane(const struct site *s)
         put_window(s);
     put_mark(s);
     put_original(s);
-    put_special(s);
+    det_emit_special(s);
     put_probe(s);
     if (s->f->base_at)
         put_wide(s);
@@ -446,7 +277,7 @@ enum det_err det_ptx_emit_add(struct det_bytes *out, const struct det_ptx_add *a
     if (add->n_lanes == 0 || add->n_lanes > MAX_LANES || odd)
         return DET_E_UNSUPPORTED;
     for (unsigned lane = 0; lane < add->n_lanes; lane++) {
-        const struct site site = { out, add, &formats[add->type], lane };
+        const struct det_emit_site site = { out, add, &det_emit_formats[add->type], lane, false };
         put_lane(&site);
     }
     return det_bytes_check(out);
