@@ -144,7 +144,8 @@ $(B)/tests/$(subst /,_,$(patsubst tests/unit/%.c,%,$(1))): $(1) $(B)/libdetpure.
 endef
 SUPPORT_replacements := $(addprefix tests/support/,oracle.c families.c acc_table.c acc_kernel.c)
 SOFT_replacements_test_device := $(call soft_objs,ptx exec)
-$(B)/tests/replacements_test_device: $(SOFT_replacements_test_device)
+SOFT_replacements_test_shared := $(SOFT_replacements_test_device)
+$(B)/tests/replacements_test_device $(B)/tests/replacements_test_shared: $(SOFT_replacements_test_device)
 $(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
 $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
 	$(call say,TEST,$<)

@@ -17,4 +17,10 @@ struct acc_kernel {
 };
 enum det_err acc_kernel_write(struct det_bytes *out, const struct acc_kernel *kernel);
 
+/** The same for shared memory: each block copies n_elems values from `initial` into an array, adds all items to it, passes a
+ *  barrier, folds, and copies the array to targets + block * n_elems. Parameters, all u64: targets, items, n, table, initial.
+ *  One lane, version 78, target 90; `plain` and `generic` count. */
+enum det_err acc_kernel_write_shared(
+    struct det_bytes *out, const struct acc_kernel *kernel, unsigned n_elems);
+
 #endif
