@@ -147,6 +147,18 @@ SOFT_replacements_test_device := $(call soft_objs,ptx exec)
 SOFT_replacements_test_shared := $(SOFT_replacements_test_device)
 $(B)/tests/replacements_test_device $(B)/tests/replacements_test_shared: $(SOFT_replacements_test_device)
 $(foreach s,$(unit_srcs),$(eval $(call unit_rule,$(s))))
+# the interpreter's own tests: linked with it, given PTX of three architectures
+kernel_ptx := $(foreach a,75 90 100,$(patsubst tests/softgpu/kernels/%.cu,$(B)/softgpu/kernels/%.sm_$(a).ptx,$(wildcard tests/softgpu/kernels/*.cu)))
+define kernel_rule
+$(B)/softgpu/kernels/%.sm_$(1).ptx: tests/softgpu/kernels/%.cu $(B)/setup.mk
+	@mkdir -p $$(@D)
+	$$(Q)$$(NVCC) -O2 -std=c++17 -Wno-deprecated-gpu-targets -arch=sm_$(1) -ptx -o $$@ $$<
+endef
+$(foreach a,75 90 100,$(eval $(call kernel_rule,$(a))))
+$(B)/tests/softgpu/test_exec: tests/softgpu/test_exec.c $(call soft_objs,ptx exec) $(kernel_ptx)
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(TEST_CFLAGS) -o $@ $< $(call soft_objs,ptx exec) -lcriterion -lmpfr -lgmp -lm
 $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/libdetpure.a
 	$(call say,TEST,$<)
 	@mkdir -p $(@D)

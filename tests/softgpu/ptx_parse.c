@@ -40,6 +40,7 @@ static uint64_t small_number(struct ptx_parser *parser)
 static void declarator_words(struct ptx_parser *parser, struct declarator *d)
 {
     unsigned vec = 1;
+    bool pointer = false; /* `.ptr .align 1`: what it points to, not the parameter */
     while (parser->token.kind == TK_DOT) {
         const struct ptx_token t = parser->token;
         const enum ptx_type type = ptx_type_named(t.at, t.n);
@@ -47,7 +48,9 @@ static void declarator_words(struct ptx_parser *parser, struct declarator *d)
         if (type != PT_NONE)
             d->type = type;
         else if (ptx_word_is((struct ptx_word){ t.at, t.n }, "align"))
-            d->align = small_number(parser);
+            d->align = pointer ? (small_number(parser), d->align) : small_number(parser);
+        else if (ptx_word_is((struct ptx_word){ t.at, t.n }, "ptr"))
+            pointer = true;
         else if (ptx_word_is((struct ptx_word){ t.at, t.n }, "v2"))
             vec = 2;
         else if (ptx_word_is((struct ptx_word){ t.at, t.n }, "v4"))
