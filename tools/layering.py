@@ -22,6 +22,7 @@ def permissions():
         allowed = [p for p in re.findall(r"`([^`]+)`", cells[2]) if "/" in p]
         if ".def" in cells[2]:
             allowed.append("*.def")
+            words = words.replace("all  tables", "")
         for word in re.findall(r"[a-z_0-9]+", words):
             if word in ("all", "unit"):
                 allowed.append("")

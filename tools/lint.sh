@@ -2,7 +2,7 @@
 # Every rule a program can check. One line per finding, status 1 when there is any. LINT="layering format" picks parts.
 # Judged: layering, export list and symbols, one row per wrapped call and one test per row, warnings, clang-tidy, shell.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 B=${B:-build}
 parts=${LINT:-layering symbols rows tests length format shell warnings tidy}
 jobs=${JOBS:-$(nproc)}
