@@ -90,6 +90,12 @@ struct cas_loop {
     bool packed, negate;
 };
 
+/* A shared or local variable declared inside the function. */
+struct inner {
+    uint32_t at, len;
+    uint64_t roots;
+};
+
 struct analysis {
     struct arena arena;
     struct det_ptx_module *module;
@@ -111,6 +117,8 @@ struct analysis {
         *defs; /* instructions that write register r: defs[def_at[r] .. def_at[r + 1]) */
     uint32_t *use_at, *uses;
     uint64_t *reg_roots;
+    struct inner *inner;
+    uint32_t n_inner;
     struct root roots[ROOT_MAX];
     uint32_t n_roots;
     struct access *accesses;

@@ -57,24 +57,38 @@ static bool after_add(const struct analysis *a, const struct targets *t, uint32_
 {
     if (t->block_in[a->insts[inst].block])
         return true;
-    for (uint32_t i = 0; i < t->n; i++)
-        if (a->insts[t->insts[i]].block == a->insts[inst].block && t->insts[i] < inst)
-            return true;
-    return false;
+    return t->first[a->insts[inst].block] < inst;
+}
+
+/* Room for the instructions, nothing marked yet. */
+static enum det_err targets_open(struct analysis *a, struct targets *t)
+{
+    t->insts = det_arena_take(&a->arena, (a->n_insts + 1) * sizeof *t->insts);
+    t->block_in = det_arena_take(&a->arena, a->n_blocks + 1);
+    t->first = det_arena_take(&a->arena, (a->n_blocks + 1) * sizeof *t->first);
+    if (!t->insts || !t->block_in || !t->first)
+        return DET_E_NOMEM;
+    memset(t->first, 0xff, (a->n_blocks + 1) * sizeof *t->first);
+    return DET_OK;
+}
+
+static void target_add(const struct analysis *a, struct targets *t, uint32_t inst)
+{
+    t->insts[t->n++] = inst;
+    uint32_t *first = &t->first[a->insts[inst].block];
+    if (inst < *first)
+        *first = inst;
 }
 
 static enum det_err collect_targets(struct analysis *a, struct targets *t)
 {
-    t->insts = det_arena_take(&a->arena, (a->n_accesses + 1) * sizeof *t->insts);
-    t->block_in = det_arena_take(&a->arena, a->n_blocks + 1);
-    if (!t->insts || !t->block_in)
-        return DET_E_NOMEM;
+    DET_TRY(targets_open(a, t));
     for (uint32_t i = 0; i < a->n_accesses; i++) {
         const struct access *access = &a->accesses[i];
         if (access->kind != ACC_ADD ||
             (access->hazard != HAZARD_FLOAT_ADD && access->hazard != HAZARD_CAS_ADD))
             continue;
-        t->insts[t->n++] = access->inst;
+        target_add(a, t, access->inst);
         t->roots |= access->roots;
     }
     return det_ptx_after(a, t->insts, t->n, t->block_in);
@@ -164,11 +178,8 @@ static bool device_scope(const struct analysis *a, uint32_t inst)
 static enum det_err judge_publication(
     struct verdict *v, struct analysis *a, const struct targets *t)
 {
-    struct targets fences = { .insts =
-                                  det_arena_take(&a->arena, (a->n_insts + 1) * sizeof(uint32_t)),
-        .block_in = det_arena_take(&a->arena, a->n_blocks + 1) };
-    if (!fences.insts || !fences.block_in)
-        return DET_E_NOMEM;
+    struct targets fences = { 0 };
+    DET_TRY(targets_open(a, &fences));
     for (uint32_t i = 0; i < a->n_insts; i++) {
         const enum op id = (enum op)stmt_of(a, i)->id;
         if (!after_add(a, t, i))
@@ -178,7 +189,7 @@ static enum det_err judge_publication(
                              !det_ptx_has(a, i, "cta") &&
                              (det_ptx_has(a, i, "release") || det_ptx_has(a, i, "acq_rel"));
         if (fence)
-            fences.insts[fences.n++] = i;
+            target_add(a, &fences, i);
         else if (release && det_ptx_space(a, i) != SPACE_SHARED && !float_target(a, i))
             return site(v, a, i, HAZARD_PUBLICATION, NULL);
     }
@@ -556,6 +567,8 @@ static enum det_err judge_call(
     if (callee < 0)
         return site(v, a, inst, indirect ? HAZARD_INDIRECT : HAZARD_EXTERNAL, NULL);
     struct func *func = &a->module->funcs[callee];
+    if (func == a->func)
+        return DET_OK; /* what it does is said by the rest of its body */
     if (device_launch(func->name))
         return site(v, a, inst, HAZARD_CHILD_LAUNCH, NULL);
     if (!func->body)

@@ -84,7 +84,7 @@ struct func {
     uint32_t n_params, param_bytes, shared_bytes, n_instructions, flags;
     bool entry, external;
     struct verdict *verdict; /* filled on demand */
-    uint32_t kernel;           /* index into kernels, for entries with a body */
+    uint32_t kernel;         /* index into kernels, for entries with a body */
 };
 
 enum symbol_kind { SYM_NONE, SYM_FUNC, SYM_VARIABLE, SYM_ALIAS };

@@ -22,7 +22,8 @@ struct det_ptx_where {
 };
 
 /** `text` is copied. On failure *out is NULL and *where (may be NULL) says why. */
-enum det_err det_ptx_parse(const char *text, size_t n_bytes, struct det_ptx_module **out, struct det_ptx_where *where);
+enum det_err det_ptx_parse(
+    const char *text, size_t n_bytes, struct det_ptx_module **out, struct det_ptx_where *where);
 void det_ptx_free(struct det_ptx_module *module);
 /** The module's text; equal to the input byte for byte. */
 enum det_err det_ptx_print(const struct det_ptx_module *module, struct det_bytes *out);
@@ -35,14 +36,15 @@ enum det_ptx_type { DET_PTX_F32, DET_PTX_F64, DET_PTX_F16, DET_PTX_BF16, DET_PTX
 
 /** One order-dependent or possibly order-dependent operation of a kernel, its direct callees included. */
 struct det_ptx_site {
-    unsigned line;            /* of the source text */
-    const char *opcode;       /* "atom.global.add.f32", or "cas-loop add.f32" for a recognised loop */
-    const char *hazard;       /* slug, one per row of the hazard table: "float-add", "result-used", "read-of-target", … */
-    enum det_ptx_type type;   /* element type for adds */
-    unsigned n_lanes;         /* 1; 2 for f16x2; 2, 4, 8 for vectors */
-    bool shared;              /* target in shared memory */
-    bool rewritten;           /* a twin replaces it */
-    const char *reason;       /* why it is not, "" otherwise */
+    unsigned line;      /* of the source text */
+    const char *opcode; /* "atom.global.add.f32", or "cas-loop add.f32" for a recognised loop */
+    const char *
+        hazard; /* slug, one per row of the hazard table: "float-add", "result-used", "read-of-target", … */
+    enum det_ptx_type type; /* element type for adds */
+    unsigned n_lanes;       /* 1; 2 for f16x2; 2, 4, 8 for vectors */
+    bool shared;            /* target in shared memory */
+    bool rewritten;         /* a twin replaces it */
+    const char *reason;     /* why it is not, "" otherwise */
 };
 
 /** The verdict over one kernel. ORDERED: holds nothing order-dependent. EXACT: every hazard of it is removed by its twin.
@@ -50,38 +52,47 @@ struct det_ptx_site {
 struct det_ptx_kernel {
     const char *name;
     enum det_class cls;
-    const char *reason;       /* one line, "" for ordered and exact */
+    const char *reason; /* one line, "" for ordered and exact */
     const struct det_ptx_site *sites;
     size_t n_sites;
-    size_t n_params, param_bytes; /* of the original; param_bytes is the end of the last parameter */
+    size_t n_params,
+        param_bytes; /* of the original; param_bytes is the end of the last parameter */
     const uint32_t *param_offsets, *param_sizes; /* n_params each, bytes */
-    size_t shared_bytes;      /* static shared memory of the original */
+    size_t shared_bytes;                         /* static shared memory of the original */
     size_t n_instructions;
-    bool cooperative;         /* reads the grid-sync environment registers */
+    bool cooperative; /* reads the grid-sync environment registers */
 };
 size_t det_ptx_n_kernels(const struct det_ptx_module *module);
 /** Classified at parse time; valid while the module lives. */
 const struct det_ptx_kernel *det_ptx_kernel(const struct det_ptx_module *module, size_t i);
-const struct det_ptx_kernel *det_ptx_kernel_named(const struct det_ptx_module *module, const char *name);
+const struct det_ptx_kernel *det_ptx_kernel_named(
+    const struct det_ptx_module *module, const char *name);
 
 /** How a kernel of the twin differs from its original at launch. */
 struct det_ptx_twin_kernel {
-    const char *name;         /* same name as the original */
-    size_t table_offset;      /* byte offset of the extra trailing 8-byte parameter: address of a struct det_acc_head */
-    size_t shared_extra;      /* more dynamic shared memory than the original asked for, bytes; 0 if none */
-    bool shared_extra_scales; /* true: shared_extra is per dynamic byte of the launch as well (ratio in shared_ratio) */
+    const char *name; /* same name as the original */
+    size_t
+        table_offset; /* byte offset of the extra trailing 8-byte parameter: address of a struct det_acc_head */
+    size_t
+        shared_extra; /* more dynamic shared memory than the original asked for, bytes; 0 if none */
+    bool
+        shared_extra_scales; /* true: shared_extra is per dynamic byte of the launch as well (ratio in shared_ratio) */
     unsigned shared_ratio;
-    uint64_t target_params;   /* bit i: pointer parameter i may be the root of a rewritten add (bit 63: unknown root) */
-    uint64_t guard_params;    /* bit i: pointer parameter i is read or written and must not overlap a target at launch
+    uint64_t
+        target_params; /* bit i: pointer parameter i may be the root of a rewritten add (bit 63: unknown root) */
+    uint64_t
+        guard_params; /* bit i: pointer parameter i is read or written and must not overlap a target at launch
                                * (bit 63: there are more than bits can say; see guard_offsets) */
     /* The same, and pointers inside struct parameters too: byte offsets of 8-byte addresses in the parameter block. */
     uint32_t *target_offsets, *guard_offsets;
     size_t n_target_offsets, n_guard_offsets;
-    bool target_variables;    /* adds into variables of the module (twin.variables): none of the guards may overlap those */
-    bool guard_variables;     /* reads or writes variables of the module: no target may overlap those */
+    bool
+        target_variables; /* adds into variables of the module (twin.variables): none of the guards may overlap those */
+    bool guard_variables; /* reads or writes variables of the module: no target may overlap those */
 };
 struct det_ptx_twin {
-    struct det_bytes text;    /* PTX of a module that holds only the rewritten kernels and what they need */
+    struct det_bytes
+        text; /* PTX of a module that holds only the rewritten kernels and what they need */
     struct det_ptx_twin_kernel *kernels;
     size_t n_kernels;
     /** Module variables that the twin must address in the *original* module: the launcher stores their addresses in
@@ -94,12 +105,12 @@ struct det_ptx_twin {
     size_t n_const_variables;
 };
 struct det_ptx_twin_options {
-    bool identity;            /* rewrite nothing, but keep the extra parameter: the reference twin */
-    bool keep_name_suffix;    /* name kernels NAME$detshim (for the ptxas step) */
+    bool identity;         /* rewrite nothing, but keep the extra parameter: the reference twin */
+    bool keep_name_suffix; /* name kernels NAME$detshim (for the ptxas step) */
 };
 /** Twin of all kernels classified EXACT (of all, for identity). DET_E_NOT_FOUND when there is none. */
-enum det_err det_ptx_make_twin(const struct det_ptx_module *module, const struct det_ptx_twin_options *options,
-    struct det_ptx_twin *out);
+enum det_err det_ptx_make_twin(const struct det_ptx_module *module,
+    const struct det_ptx_twin_options *options, struct det_ptx_twin *out);
 void det_ptx_twin_free(struct det_ptx_twin *twin);
 
 #endif

@@ -10,33 +10,17 @@
 #include "shim/ptx/emit.h"
 #include "shim/ptx/verdict.h"
 
-#define TABLE "%detshim_table"
-#define COUNT "%detshim_count"
+#define TABLE     "%detshim_table"
+#define COUNT     "%detshim_count"
+#define MAX_LANES 16 /* of det_ptx_emit_add */
 
 bool det_ptx_can_emit(const struct det_ptx_module *module, const struct access *access)
 {
-    const char *const addend[16] = { "%x", "%x", "%x", "%x", "%x", "%x", "%x", "%x", "%x", "%x",
-        "%x", "%x", "%x", "%x", "%x", "%x" };
-    const struct det_ptx_add add = { .type = (enum det_ptx_type)access->type,
-        .n_lanes = access->n_lanes,
-        .packed = access->packed,
-        .address = "%a",
-        .addend = addend,
-        .table = TABLE,
-        .count = COUNT,
-        .original = "",
-        .version = module->version,
-        .target = module->target };
-    if (access->n_lanes > 16)
+    if (module->version < 60 || module->target < 60 || access->n_lanes > MAX_LANES)
         return false;
     /* several lanes run a red of our own, which has no form for bfloat16 pairs before sm_90 */
     const bool own_red = access->n_lanes > 1 && access->type == DET_PTX_BF16;
-    if (own_red && (module->target < 90 || module->version < 78))
-        return false;
-    struct det_bytes out = { 0 };
-    const enum det_err err = det_ptx_emit_add(&out, &add);
-    det_bytes_free(&out);
-    return err == DET_OK;
+    return !own_red || (module->target >= 90 && module->version >= 78);
 }
 
 /* Operand text; a sign in front of a number belongs to it. */
@@ -131,8 +115,6 @@ static void fence(
                                                           : "gpu";
     det_bytes_printf(out, "\t%s fence.acq_rel.%s;\n", guard, scope);
 }
-
-#define MAX_LANES 16
 
 struct lanes {
     char *text[MAX_LANES];

@@ -35,20 +35,36 @@ static const struct param *param_named(const struct analysis *a, const struct re
 /* Shared and local variables declared inside the function. */
 static uint64_t inner_variable(const struct analysis *a, const struct ref *ref)
 {
-    for (size_t i = 0; i < a->stmts.n; i++) {
-        const struct stmt *stmt = &a->stmts.at[i];
-        if (stmt->kind != STMT_DIRECTIVE || stmt->op_len < 6)
-            continue;
-        const bool shared = det_ptx_is(a->module, stmt->op, stmt->op_len, ".shared");
-        if (!shared && !det_ptx_is(a->module, stmt->op, stmt->op_len, ".local"))
-            continue;
-        struct decl decl;
-        if (det_ptx_decl(a->module, stmt->args, stmt->end - 1, &decl) &&
-            decl.name_len == ref->len &&
-            memcmp(a->module->text + decl.name, a->module->text + ref->at, ref->len) == 0)
-            return shared ? ROOT_SHARED : ROOT_LOCAL;
-    }
+    for (uint32_t i = 0; i < a->n_inner; i++)
+        if (a->inner[i].len == ref->len &&
+            memcmp(a->module->text + a->inner[i].at, a->module->text + ref->at, ref->len) == 0)
+            return a->inner[i].roots;
     return 0;
+}
+
+static enum det_err list_inner(struct analysis *a)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        uint32_t n = 0;
+        for (size_t i = 0; i < a->stmts.n; i++) {
+            const struct stmt *stmt = &a->stmts.at[i];
+            if (stmt->kind != STMT_DIRECTIVE)
+                continue;
+            const bool shared = det_ptx_is(a->module, stmt->op, stmt->op_len, ".shared");
+            struct decl decl;
+            if ((!shared && !det_ptx_is(a->module, stmt->op, stmt->op_len, ".local")) ||
+                !det_ptx_decl(a->module, stmt->args, stmt->end - 1, &decl))
+                continue;
+            if (pass)
+                a->inner[n] =
+                    (struct inner){ decl.name, decl.name_len, shared ? ROOT_SHARED : ROOT_LOCAL };
+            n++;
+        }
+        if (!pass && !(a->inner = det_arena_take(&a->arena, (n + 1) * sizeof *a->inner)))
+            return DET_E_NOMEM;
+        a->n_inner = n;
+    }
+    return DET_OK;
 }
 
 static uint64_t symbol_roots(struct analysis *a, const struct ref *ref)
@@ -235,6 +251,7 @@ enum det_err det_ptx_roots(struct analysis *a)
     a->reg_roots = det_arena_take(&a->arena, (a->n_regs + 1) * sizeof *a->reg_roots);
     if (!a->reg_roots)
         return DET_E_NOMEM;
+    DET_TRY(list_inner(a));
     bool changed = true;
     for (unsigned round = 0; changed && round < 64; round++) {
         changed = false;

@@ -16,6 +16,7 @@ struct verdict {
 struct targets {
     uint32_t *insts;
     uint32_t n;
+    uint32_t *first; /* per block: its first add, UINT32_MAX none */
     bool *block_in;
     uint64_t roots, guards; /* bits of analysis->roots */
 };

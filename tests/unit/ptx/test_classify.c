@@ -200,10 +200,19 @@ Test(ptx_classify, code_that_is_elsewhere_is_unknown)
         DET_CLASS_UNKNOWN);
 }
 
-Test(ptx_classify, recursion_ends)
+Test(ptx_classify, a_function_that_calls_itself_is_followed)
 {
     cr_assert_eq(class_of(PTX_HEAD
                      ".func foo() { call.uni foo; ret; }\n.entry k() { call.uni foo; ret; }\n"),
+        DET_CLASS_ORDERED);
+}
+
+Test(ptx_classify, functions_that_call_each_other_are_unknown)
+{
+    cr_assert_eq(
+        class_of(PTX_HEAD
+            ".func bar();\n.func foo() { call.uni bar; ret; }\n.func bar() { call.uni foo; ret; }\n"
+            ".entry k() { call.uni foo; ret; }\n"),
         DET_CLASS_UNKNOWN);
 }
 
