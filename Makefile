@@ -73,13 +73,13 @@ $(B)/soft/tests/softgpu/driver_entry.c.o: $(B)/soft/entries.inc
 $(B)/soft/tests/softgpu/driver_entry.c.o: CPPFLAGS += -I$(B)/soft
 $(soft)/libcuda.so.1: $(call soft_objs,driver ptx exec) $(B)/soft/driver.map
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) -shared -Wl,-soname,libcuda.so.1 -Wl,-z,defs -Wl,--version-script=$(B)/soft/driver.map \
+	$(Q)mkdir -p $(@D) && $(CC) -shared -Wl,-soname,libcuda.so.1 -Wl,-Bsymbolic -Wl,-z,defs -Wl,--version-script=$(B)/soft/driver.map \
 	  -o $@ $(filter %.o,$^) $(SHIM_LIBS) -lpthread -lm
 $(B)/soft/driver.map: tests/softgpu/driver.map
 	$(Q)mkdir -p $(@D) && cp $< $@
 $(soft)/libcudart.so.13: $(call soft_objs,runtime) tests/softgpu/runtime.map
 	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D) && $(CC) -shared -Wl,-soname,libcudart.so.13 -Wl,-z,defs -Wl,--version-script=tests/softgpu/runtime.map \
+	$(Q)mkdir -p $(@D) && $(CC) -shared -Wl,-soname,libcudart.so.13 -Wl,-Bsymbolic -Wl,-z,defs -Wl,--version-script=tests/softgpu/runtime.map \
 	  -o $@ $(filter %.o,$^) -lpthread
 softgpu: $(soft)/libcuda.so.1 $(soft)/libcudart.so.13
 

@@ -16,7 +16,7 @@ run_once() {
     shift 3
     [ "$kind" = plain ] || preload=(LD_PRELOAD="$B/libdetshim.so" DETSHIM_CACHE="$out/cache")
     start=$(date +%s%N)
-    if ! env LD_LIBRARY_PATH="$gpu_path" SOFTGPU_REPORT="$base.report" "${preload[@]}" "$B/programs/$program" "$@" \
+    if ! env LD_LIBRARY_PATH="$gpu_path" SOFTGPU_REPORT="$base.report" "${preload[@]}" timeout 120 "$B/programs/$program" "$@" \
         >"$base.out" 2>"$base.err"; then
         printf '  %-12s failed: %s\n' "$kind $i" "$(head -1 "$base.err")"
         failed=1
