@@ -87,12 +87,13 @@ static void lane_addresses(const struct warp *w, const struct ins *i, uint64_t o
 static bool resolve_together(
     struct warp *w, const struct ins *i, const uint64_t address[LANES], size_t n, void *at[LANES])
 {
-    uint64_t low = ~0ull, high = 0, all = 0;
+    const uint64_t first = address[lowest_lane(w->active)];
+    uint64_t low = first, high = first, all = first;
     for (unsigned l = 0; l < LANES; l++) {
-        const bool on = w->active >> l & 1;
-        low = on && address[l] < low ? address[l] : low;
-        high = on && address[l] > high ? address[l] : high;
-        all |= on ? address[l] : 0;
+        const uint64_t a = w->active >> l & 1 ? address[l] : first;
+        low = a < low ? a : low;
+        high = a > high ? a : high;
+        all |= a;
     }
     if (all & (n - 1) || high - low > 1u << 16)
         return false;
@@ -109,7 +110,7 @@ static bool resolve_together(
     else
         return false;
     for (unsigned l = 0; l < LANES; l++)
-        at[l] = base + (address[l] - low);
+        at[l] = (void *)((uintptr_t)base + (address[l] - low)); /* idle lanes: never used */
     return true;
 }
 
@@ -141,12 +142,20 @@ static void load_element(
     lane32 *r = to;
     lane64 *r64 = to;
     const bool is_signed = i->type >= PT_S8 && i->type <= PT_S64;
+#define ONE(T, store)                                                                              \
+    T v;                                                                                           \
+    memcpy(&v, (const char *)at[l] + offset, sizeof v);                                            \
+    store;
 #define EACH(T, store)                                                                             \
-    FOR_LANES(l, w->active)                                                                        \
-    {                                                                                              \
-        T v;                                                                                       \
-        memcpy(&v, (const char *)at[l] + offset, sizeof v);                                        \
-        store;                                                                                     \
+    if (w->active == ALL_LANES) {                                                                  \
+        for (unsigned l = 0; l < LANES; l++) {                                                     \
+            ONE(T, store)                                                                          \
+        }                                                                                          \
+    } else {                                                                                       \
+        FOR_LANES(l, w->active)                                                                    \
+        {                                                                                          \
+            ONE(T, store)                                                                          \
+        }                                                                                          \
     }                                                                                              \
     break
     switch (i->bytes) {
@@ -166,6 +175,7 @@ static void load_element(
         EACH(uint64_t, r64[l] = v);
     }
 #undef EACH
+#undef ONE
 }
 
 static void *element(const struct warp *w, const struct ins *i, unsigned side, unsigned k)
@@ -175,9 +185,37 @@ static void *element(const struct warp *w, const struct ins *i, unsigned side, u
     return (void *)(w->base[i->more->vec_base[side][k]] + i->more->vec[side][k]);
 }
 
+/* One address for all lanes, known when decoding: parameters and variables. */
+static void load_uniform(struct warp *w, const struct ins *i)
+{
+    const uint64_t address = *(const lane64 *)lanes_of(w, i, 1) + i->imm;
+    const void *at =
+        exec_resolve(w, i, lowest_lane(w->active), address, (enum ptx_space)i->space, i->bytes);
+    if (!at)
+        return;
+    uint64_t v = 0;
+    memcpy(&v, at, i->bytes);
+    uint32_t r[LANES];
+    uint64_t r64[LANES];
+    for (unsigned l = 0; l < LANES; l++) {
+        r[l] = (uint32_t)v;
+        r64[l] = v;
+    }
+    if (i->bytes == 8)
+        put64(w, i, r64);
+    else
+        put32(w, i, r);
+}
+
 void exec_load(struct warp *w, const struct ins *i)
 {
     void *at[LANES];
+    const bool is_small_signed = i->bytes < 4 && i->type >= PT_S8 && i->type <= PT_S64;
+    if (i->base[1] == 1 && i->n_vec == 1 && i->space != PS_LOCAL && i->space != PS_GENERIC &&
+        !is_small_signed) {
+        load_uniform(w, i);
+        return;
+    }
     if (!resolve_lanes(w, i, access_bytes(i), at))
         return;
     for (unsigned k = 0; k < i->n_vec; k++)
