@@ -280,6 +280,17 @@ Test(softgpu_entry, versions_and_stream_flags_choose_the_symbol)
     }
 }
 
+/* Else a preloaded wrapper stands in the driver's own table and calls itself for ever. */
+Test(softgpu_entry, libraries_bind_their_own_symbols)
+{
+    struct child c = child_shell(NULL, 10,
+        "for l in libcuda.so.1 libcudart.so.13; do readelf -d %s/softgpu/$l | grep -c SYMBOLIC; "
+        "done",
+        BUILD);
+    cr_expect_null(strchr(c.out, '0'), "%s", c.out);
+    child_free(&c);
+}
+
 Test(softgpu_entry, what_is_missing_looks_missing)
 {
     CUdriverProcAddressQueryResult status = 9;
