@@ -121,12 +121,15 @@ static void list_operand(struct ptx_parser *parser, struct ptx_operand *o, char 
 {
     unsigned cap = 0;
     o->kind = PO_LIST;
+    if (++parser->depth > 8)
+        ptx_fail(parser, "operands nested too deep");
     while (!ptx_is(parser, close)) {
         o->list = ptx_grow(parser, o->list, o->n, &cap, sizeof *o->list);
         operand(parser, &o->list[o->n++]);
         if (!ptx_take(parser, ','))
             break;
     }
+    parser->depth--;
     ptx_expect(parser, close);
 }
 

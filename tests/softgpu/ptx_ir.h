@@ -252,6 +252,7 @@ struct ptx_parser {
     struct ptx_symbol **local;
     unsigned n_local, cap_local;
     unsigned scope;
+    unsigned depth; /* of nested braces: bounds recursion */
 };
 _Noreturn void ptx_fail(struct ptx_parser *parser, const char *what);
 void ptx_next(struct ptx_parser *parser);

@@ -164,11 +164,14 @@ static void initialiser(struct ptx_parser *parser, struct ptx_symbol *s, size_t 
 {
     const size_t bytes = ptx_type_bytes(s->type);
     if (ptx_take(parser, '{')) {
+        if (++parser->depth > 32)
+            ptx_fail(parser, "initialiser nested too deep");
         while (!ptx_is(parser, '}')) {
             initialiser(parser, s, at);
             if (!ptx_take(parser, ','))
                 break;
         }
+        parser->depth--;
         ptx_expect(parser, '}');
         return;
     }
