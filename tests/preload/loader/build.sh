@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds what the loader's tests run: the watch library (the product's loader with counting wrappers) in several modes, doubles
 # of vendor libraries with the real SONAMEs, and the probes. usage: build.sh OUT_DIR LIBDETPURE_A CUDA_HOME
-# Several test programs call it at once: one builds, the others wait.
+# ONLY_PROBES=1 leaves the watch library out. Several test programs call it at once: one builds, the others wait.
 set -euo pipefail
 out=$1 pure=$(realpath "$2") cuda=$3
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,7 +13,7 @@ flock 9
 if [ -e "$out/done" ] && [ -z "$(find "$here" "$root"/shim/loader "$pure" -newer "$out/done" -type f | head -1)" ]; then exit 0; fi
 rm -f "$out/done" "$out"/*.gcda
 mkdir -p "$out"/{watch,alias,wsl,hide,gen}
-cc="${CC:-gcc} -w -g -fPIC"
+cc="${CC:-gcc} -w -g -fPIC -D_GNU_SOURCE"
 
 # --- the watch library: every exported driver function but the two that getproc.c defines
 sed -nE 's/^DET_DRIVER_FN\(.*, "(cu[A-Za-z0-9_]+)"\)$/\1/p' "$root/shim/loader/driver_versions.def" | LC_ALL=C sort -u |
@@ -25,18 +25,20 @@ watch() { # name, flags
     local name=$1
     shift
     # shellcheck disable=SC2086
-    $cc -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -ftls-model=initial-exec -fexceptions -O2 -fno-builtin \
+    $cc -std=gnu11 -fvisibility=hidden -ftls-model=initial-exec -fexceptions -O2 -fno-builtin \
         -fno-tree-loop-distribute-patterns -I"$here/watch" -I"$out/gen" -I"$root" -I"$root/include" -isystem "$cuda/include" "$@" \
         -shared -Wl,-Bsymbolic-functions,-z,defs,-z,now,-z,nodelete -Wl,--version-script="$out/gen/watch.map" -o "$out/$name.new" \
-        "$here/watch/watch.c" "$root"/shim/loader/*.c "$root"/shim/loader/*.S "$pure" -l:liblz4.a -l:libzstd.a
+        "$here/watch/watch.c" "$root"/shim/loader/*.c "$root"/shim/loader/*.S "$pure" ${LIBS--l:liblz4.a -l:libzstd.a}
     mv "$out/$name.new" "$out/$name"
 }
-watch libwatch.so -fno-stack-protector &
-watch libwatch_O0.so -O0 -fstack-protector-all &
-wait -n
-watch libwatch_cov.so --coverage &
-wait -n
-watch libwatch_instr.so -finstrument-functions -fno-optimize-sibling-calls &
+if [ -z "${ONLY_PROBES:-}" ]; then
+    watch libwatch.so -fno-stack-protector &
+    watch libwatch_O0.so -O0 -fstack-protector-all &
+    wait -n
+    watch libwatch_cov.so --coverage &
+    wait -n
+    watch libwatch_instr.so -finstrument-functions -fno-optimize-sibling-calls &
+fi
 
 # --- doubles
 lib() { # file, source, flags
