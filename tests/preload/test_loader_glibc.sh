@@ -19,6 +19,7 @@ fetch() { # version, mirror, suite, packages...: unpack into build/glibc/VERSION
     apt-get -qq "${options[@]}" update || return 1
     (cd "$root/debs" && apt-get -qq "${options[@]}" download "$@") || return 1
     for package in "$root"/debs/*.deb; do dpkg -x "$package" "$root/root" || return 1; done
+    rm -rf "$root/root/etc" # ld.so.conf.d is a name make would read as a dependency file
     # Absolute links of the -dev package would lead to this machine's libraries.
     find "$root/root" -type l -lname '/*' | while read -r link; do ln -sf "$root/root$(readlink "$link")" "$link"; done
     touch "$root/done"
