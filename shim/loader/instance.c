@@ -215,6 +215,9 @@ static void *real_in(struct det_instance *instance, enum det_call call)
 
 void det_instance_set_real(struct det_instance *instance, enum det_call call, void *real)
 {
+    /* a driver that is not linked symbolically hands out what its own names bind to, and that is us */
+    if (det_is_ours(real))
+        return;
     atomic_store_explicit(&instance->reals[call], real, memory_order_relaxed);
     atomic_store(&only_real[call], NULL);
 }
