@@ -110,6 +110,26 @@ $(B)/softgpu/programs/%: tests/softgpu/programs/%.c $(B)/setup.mk
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -O1 -g -I$(CUDA_HOME)/include -o $@ $< -L$(CUDA_HOME)/lib -l:libnvrtc.so.13 \
 	  -Wl,-rpath,$(CUDA_HOME)/lib -ldl
 
+# One double per file tests/doubles/double_NAME.c: real SONAME and version node, linked symbolically as the real ones are.
+SONAME_cublas := libcublas.so.13
+SONAME_cublaslt := libcublasLt.so.13
+SONAME_cudnn := libcudnn.so.9
+SONAME_cusparse := libcusparse.so.12
+SONAME_cusolver := libcusolver.so.12
+SONAME_curand := libcurand.so.10
+SONAME_nccl := libnccl.so.2
+double_names := $(patsubst tests/doubles/double_%.c,%,$(wildcard tests/doubles/double_*.c))
+doubles := $(foreach n,$(double_names),$(B)/doubles/$(SONAME_$(n)))
+define double_rule
+$(B)/doubles/$(SONAME_$(1)): $(wildcard tests/doubles/double_$(1)*.c tests/doubles/$(1)_*.c) tests/doubles/double.c tests/doubles/double.h $(B)/setup.mk
+	$$(call say,DOUBLE,$$@)
+	@mkdir -p $$(@D) && printf '%s { global: *; };\n' $(SONAME_$(1)) >$$@.map
+	$$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden -ffp-contract=off -I. -isystem $(CUDA_HOME)/include -shared \
+	  -Wl,-Bsymbolic -Wl,-soname,$(SONAME_$(1)) -Wl,-z,defs $$(if $$(filter nccl,$(1)),,-Wl$$(,)--version-script=$$@.map) -o $$@ $$(filter %.c,$$^) -ldl -lpthread -lm
+endef
+, := ,
+$(foreach n,$(double_names),$(eval $(call double_rule,$(n))))
+
 NVCC_FLAGS := -O2 -std=c++17 -arch=sm_90 -Wno-deprecated-gpu-targets
 programs := $(patsubst tests/programs/%.cu,$(B)/programs/%,$(wildcard tests/programs/*.cu)) \
   $(patsubst tests/programs/%.c,$(B)/programs/%,$(wildcard tests/programs/*.c)) $(B)/programs/digits_mlp_static

@@ -1,0 +1,152 @@
+/* See double.h. */
+#define _GNU_SOURCE
+#include <cuda.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "tests/doubles/double.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t state;
+
+static uint32_t next(void)
+{
+    if (!state) {
+        const char *seed = getenv("DOUBLES_SEED");
+        if (seed)
+            state = strtoull(seed, NULL, 0) * 0x9e3779b97f4a7c15u + 1;
+        else if (getrandom(&state, sizeof state, 0) != (ssize_t)sizeof state || !state)
+            state = 1;
+    }
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 32);
+}
+
+uint32_t double_pick(uint32_t n)
+{
+    pthread_mutex_lock(&lock);
+    const uint32_t picked = n ? next() % n : 0;
+    pthread_mutex_unlock(&lock);
+    return picked;
+}
+
+double double_time_ms(void)
+{
+    return 0.01 + double_pick(100000) * 1e-5;
+}
+
+/* A random permutation, then random grouping into a few partial sums: blocks that race to one address. */
+#define SUM(name, type)                                                                            \
+    type name(const type *terms, size_t n, bool ordered)                                           \
+    {                                                                                              \
+        type total = 0, partial[8] = { 0 };                                                        \
+        if (ordered) {                                                                             \
+            for (size_t i = 0; i < n; i++)                                                         \
+                total += terms[i];                                                                 \
+            return total;                                                                          \
+        }                                                                                          \
+        type *mixed = malloc((n ? n : 1) * sizeof *mixed);                                         \
+        memcpy(mixed, terms, n * sizeof *mixed);                                                   \
+        for (size_t i = n; i > 1; i--) {                                                           \
+            const size_t j = double_pick((uint32_t)i);                                             \
+            const type kept = mixed[i - 1];                                                        \
+            mixed[i - 1] = mixed[j];                                                               \
+            mixed[j] = kept;                                                                       \
+        }                                                                                          \
+        const uint32_t groups = 1 + double_pick(8);                                                \
+        for (size_t i = 0; i < n; i++)                                                             \
+            partial[double_pick(groups)] += mixed[i];                                              \
+        for (uint32_t i = 0; i < groups; i++)                                                      \
+            total += partial[i];                                                                   \
+        free(mixed);                                                                               \
+        return total;                                                                              \
+    }
+SUM(double_sum_f32, float)
+SUM(double_sum_f64, double)
+
+struct work {
+    void (*run)(void *arg);
+    void *arg;
+};
+
+static void CUDA_CB perform(void *data)
+{
+    struct work work = *(struct work *)data;
+    free(data);
+    work.run(work.arg);
+    free(work.arg);
+}
+
+bool double_queue(void *stream, void (*run)(void *arg), void *arg)
+{
+    typedef CUresult (*launch_fn)(CUstream, CUhostFn, void *);
+    static launch_fn launch;
+    if (!launch) {
+        void *driver = dlopen("libcuda.so.1", RTLD_NOW);
+        launch = driver ? (launch_fn)dlsym(driver, "cuLaunchHostFunc") : NULL;
+    }
+    struct work *work = malloc(sizeof *work);
+    if (!launch || !work)
+        return false;
+    *work = (struct work){ run, arg };
+    return launch(stream, perform, work) == CUDA_SUCCESS;
+}
+
+int double_fail(const char *call)
+{
+    enum { MAX = 128 };
+    static struct {
+        const char *name;
+        unsigned n;
+    } counts[MAX];
+    const char *list = getenv("DOUBLES_FAIL");
+    if (!list)
+        return 0;
+    pthread_mutex_lock(&lock);
+    unsigned ordinal = 0;
+    for (unsigned i = 0; i < MAX; i++)
+        if (!counts[i].name || strcmp(counts[i].name, call) == 0) {
+            counts[i].name = call;
+            ordinal = ++counts[i].n;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+    const size_t bytes = strlen(call);
+    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        unsigned wanted = 0;
+        int status = 0;
+        if (strncmp(at, call, bytes) == 0 && at[bytes] == ':' &&
+            sscanf(at + bytes, ":%u:%d", &wanted, &status) == 2 &&
+            (wanted == 0 || wanted == ordinal))
+            return status;
+    }
+    return 0;
+}
+
+void double_trace(const char *call, const char *format, ...)
+{
+    const char *path = getenv("DOUBLES_TRACE");
+    if (!path)
+        return;
+    char line[2048];
+    int n = snprintf(line, sizeof line, "{\"call\":\"%s\",", call);
+    va_list args;
+    va_start(args, format);
+    n += vsnprintf(line + n, sizeof line - (size_t)n - 4, format, args);
+    va_end(args);
+    if (n > (int)sizeof line - 4)
+        n = (int)sizeof line - 4;
+    memcpy(line + n, "}\n", 3);
+    FILE *file = fopen(path, "a");
+    if (file) {
+        fputs(line, file);
+        fclose(file);
+    }
+}
