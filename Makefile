@@ -201,7 +201,7 @@ $(filter $(B)/tests/image_%,$(unit_tests)): | $(images)
 $(B)/tests/preload/test_broken_inputs: | $(images)
 unit: $(unit_tests) ## unit tests only; M=ptx picks one module
 	@tools/run_tests.sh $(B)/tap $(filter $(B)/tests/$(M)%,$(unit_tests))
-bench_deps := all softgpu $(soft_programs) programs $(preload_programs)
+bench_deps := all softgpu $(doubles) $(soft_programs) programs $(preload_programs)
 test: $(bench_deps) $(unit_tests) $(child_tests) ## everything that needs no GPU; ends with `N passed, N failed, N skipped`
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(unit_tests) $(child_tests) $(script_tests)
 one: $(bench_deps) $(filter %/$(T),$(unit_tests) $(child_tests)) ## one test program: make one T=test_x
