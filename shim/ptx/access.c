@@ -307,7 +307,8 @@ enum det_err det_ptx_analyse(struct det_ptx_module *module, struct func *func, s
     DET_TRY(det_ptx_uses(out));
     DET_TRY(det_ptx_roots(out));
     DET_TRY(det_ptx_cas_loops(out));
-    return det_ptx_accesses(out);
+    DET_TRY(det_ptx_accesses(out));
+    return det_ptx_shared(out);
 }
 
 void det_ptx_analysis_free(struct analysis *a)

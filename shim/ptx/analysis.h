@@ -72,6 +72,7 @@ struct access {
     /* adds */
     uint8_t type, n_lanes;
     bool packed, negate, negate_value;
+    uint8_t array;  /* index into shared_plan.arrays */
     uint8_t vector; /* elements of a vector form, 1 otherwise */
 };
 
@@ -94,6 +95,25 @@ struct cas_loop {
 struct inner {
     uint32_t at, len;
     uint64_t roots;
+};
+
+/* --- shared memory */
+struct shared_array {
+    const char *name; /* not terminated */
+    uint32_t len, n_elems;
+    uint64_t n_bytes; /* 0: dynamic */
+    bool used;        /* a float add goes there */
+    uint8_t type;
+};
+struct shared_plan {
+    struct shared_array *arrays;
+    uint32_t n_arrays;
+    uint64_t *reg_arrays; /* per register: arrays it may point into */
+    uint64_t targets, static_bytes;
+    bool *is_add;              /* per instruction */
+    uint32_t *folds;           /* barriers to be followed by a fold */
+    uint32_t n_folds, offence; /* first access that may see a pending sum */
+    bool usable;
 };
 
 struct analysis {
@@ -125,8 +145,8 @@ struct analysis {
     uint32_t n_accesses;
     struct cas_loop *loops;
     uint32_t n_loops;
-    bool *after_add; /* per block: its start can follow a float add */
-    bool broken;     /* duplicate labels and the like: treat as opaque */
+    struct shared_plan shared;
+    bool broken; /* duplicate labels and the like: treat as opaque */
 };
 
 /* operands.c */
@@ -142,6 +162,8 @@ enum det_err det_ptx_roots(struct analysis *a);
 uint64_t det_ptx_address_roots(const struct analysis *a, const struct ref *ref);
 /* cas.c */
 enum det_err det_ptx_cas_loops(struct analysis *a);
+/* shared.c: can the shared-memory adds be folded at barriers? Changes their hazard when so. */
+enum det_err det_ptx_shared(struct analysis *a);
 /* access.c */
 enum det_err det_ptx_accesses(struct analysis *a);
 /** All of the above; free with det_ptx_analysis_free. */

@@ -434,6 +434,8 @@ static enum det_err judge_accesses(struct verdict *v, struct analysis *a, struct
         if (access->hazard < N_HAZARDS)
             DET_TRY(site(v, a, access->inst, (enum hazard)access->hazard, access));
     }
+    if (a->shared.offence != UINT32_MAX)
+        DET_TRY(site(v, a, a->shared.offence, HAZARD_SHARED_READ, NULL));
     if (t->n && barrier)
         DET_TRY(site(v, a, t->insts[0], HAZARD_GRID_SYNC, NULL));
     return DET_OK;

@@ -31,6 +31,7 @@ struct rewrite {
     const uint32_t *
         variable_slot; /* per module variable: index into det_acc_head.vars + 1, 0 when it is copied */
     uint32_t serial;
+    unsigned shadow_types; /* out: types that need a fold function, one bit each */
 };
 enum det_err det_ptx_rewrite(struct rewrite *rw);
 

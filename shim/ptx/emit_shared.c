@@ -234,7 +234,8 @@ enum det_err det_ptx_emit_shadow_function(struct det_bytes *out, enum det_ptx_ty
     det_bytes_printf(out, "\t.local .align 8 .b64 digits[%u];\n", 2 * words + 4);
     if (!copy_part(out, "registers"))
         return DET_E_FORMAT;
-    det_bytes_text(out, "\t.reg .b32 %det_i, %det_n, %det_u, %det_q, %n_elems, %shadow, %array, "
+    det_bytes_text(out, "\t.reg .b32 %det_i, %det_n, %det_u, %det_q, %det_next, %det_sweep, "
+                        "%n_elems, %shadow, %array, "
                         "%bits_at, %bit, %word_at;\n"
                         "\t.reg .b16 %half_word;\n"
                         "\tld.param.b32 %array, [p0];\n\tld.param.b32 %n_elems, "
@@ -242,16 +243,28 @@ enum det_err det_ptx_emit_shadow_function(struct det_bytes *out, enum det_ptx_ty
     put_thread(out);
     put_constants(out, type);
     det_bytes_printf(out,
-        "\tsub.u32 %%det_i, %%det_i, %%det_n;\n"
-        "swapped:\n\tadd.u32 %%det_i, %%det_i, %%det_n;\n\tsetp.ge.u32 %%p, %%det_i, "
-        "%%n_elems;\n\t@%%p bra done;\n"
+        "\tmov.u32 %%det_next, %%det_i;\n\tmov.u32 %%det_sweep, 0;\n"
+        "swapped:\n\tmov.u32 %%det_i, %%det_next;\n\tadd.u32 %%det_next, %%det_next, %%det_n;\n"
+        "\tsetp.lt.u32 %%p, %%det_i, %%n_elems;\n\t@%%p bra claim;\n"
+        /* what threads that have left the kernel would have taken */
+        "sweep:\n\tmul.lo.u32 %%u, %%det_sweep, 32;\n\tsetp.ge.u32 %%p, %%u, %%n_elems;\n\t@%%p "
+        "bra done;\n"
+        "\tmad.lo.u32 %%bits_at, %%n_elems, %u, %%shadow;\n"
+        "\tmad.lo.u32 %%bits_at, %%det_sweep, 4, %%bits_at;\n\tld.volatile.shared.u32 %%u, "
+        "[%%bits_at];\n"
+        "\tsetp.ne.u32 %%p, %%u, 0;\n\t@%%p bra found;\n\tadd.u32 %%det_sweep, %%det_sweep, "
+        "1;\n\tbra sweep;\n"
+        "found:\n\tbrev.b32 %%u, %%u;\n\tclz.b32 %%det_i, %%u;\n"
+        "\tmad.lo.u32 %%det_i, %%det_sweep, 32, %%det_i;\nclaim:\n"
         "\tmad.lo.u32 %%bits_at, %%n_elems, %u, %%shadow;\n\tshr.u32 %%u, %%det_i, 5;\n"
         "\tmad.lo.u32 %%bits_at, %%u, 4, %%bits_at;\n\tand.b32 %%u, %%det_i, 31;\n\tshl.b32 %%bit, "
         "1, %%u;\n"
         "\tld.volatile.shared.u32 %%u, [%%bits_at];\n\tand.b32 %%u, %%u, %%bit;\n\tsetp.eq.u32 "
         "%%p, %%u, 0;\n"
-        "\t@%%p bra swapped;\n\tnot.b32 %%bit, %%bit;\n\tred.shared.and.b32 [%%bits_at], %%bit;\n",
-        8 * words);
+        "\t@%%p bra swapped;\n\tnot.b32 %%det_u, %%bit;\n"
+        "\tatom.shared.and.b32 %%u, [%%bits_at], %%det_u;\n\tand.b32 %%u, %%u, %%bit;\n"
+        "\tsetp.eq.u32 %%p, %%u, 0;\n\t@%%p bra swapped;\n",
+        8 * words, 8 * words);
     /* digits = the words' halves, the last one signed; the words become zero */
     det_bytes_printf(out,
         "\tmad.lo.u32 %%word_at, %%det_i, 8, %%shadow;\n\tmov.u64 %%digit_at, digits;\n\tmov.u32 "

@@ -188,6 +188,148 @@ static enum det_err replace_add(struct rewrite *rw, const struct access *access)
     return err;
 }
 
+/* Width of the register in an address, from its declaration. */
+static unsigned register_bits(const struct analysis *a, const struct ref *ref)
+{
+    const struct det_ptx_module *module = a->module;
+    if (ref->kind != REF_REG)
+        return 32;
+    for (size_t i = 0; i < a->stmts.n; i++) {
+        const struct stmt *stmt = &a->stmts.at[i];
+        if (stmt->kind != STMT_DIRECTIVE || !det_ptx_is(module, stmt->op, stmt->op_len, ".reg"))
+            continue;
+        const uint32_t type = det_ptx_skip(module, stmt->args);
+        uint32_t at = det_ptx_word(module, type + 1);
+        const unsigned bits = memchr(module->text + type, '6', at - type) ? 64 : 32;
+        for (at = det_ptx_skip(module, at); at + 1 < stmt->end;) {
+            const uint32_t past = det_ptx_word(module, at);
+            const uint32_t len = past - at;
+            if (len && len <= ref->len &&
+                memcmp(module->text + at, module->text + ref->at, len) == 0 &&
+                (len == ref->len ||
+                    (module->text[past] == '<' &&
+                        (det_ptx_class[(unsigned char)module->text[ref->at + len]] & CH_DIGIT))))
+                return bits;
+            at = det_ptx_skip(module, past == at ? at + 1 : past);
+        }
+    }
+    return 32;
+}
+
+struct shadow_text {
+    char array[200], n_elems[16], shadow[32];
+};
+static struct det_ptx_shadow shadow_of(
+    const struct analysis *a, uint32_t index, struct shadow_text *text)
+{
+    const struct shared_array *array = &a->shared.arrays[index];
+    snprintf(text->array, sizeof text->array, "%.*s", (int)array->len, array->name);
+    snprintf(text->n_elems, sizeof text->n_elems, "%u", array->n_elems);
+    snprintf(text->shadow, sizeof text->shadow, "detshim_shadow_%u", index);
+    return (struct det_ptx_shadow){ .type = (enum det_ptx_type)array->type,
+        .array = text->array,
+        .n_elems = text->n_elems,
+        .shadow = text->shadow };
+}
+
+/* A float atomic on shared memory. */
+static enum det_err replace_shared(struct rewrite *rw, const struct access *access)
+{
+    struct analysis *a = rw->a;
+    const struct stmt *stmt = stmt_of(a, access->inst);
+    const struct ref *address = NULL;
+    for (uint32_t r = 0; r < a->insts[access->inst].n_refs && !address; r++)
+        if (a->refs[a->insts[access->inst].ref + r].role == ROLE_ADDR)
+            address = &a->refs[a->insts[access->inst].ref + r];
+    struct lanes lanes = { .n = 0 };
+    struct shadow_text names;
+    const struct det_ptx_shadow shadow = shadow_of(a, access->array, &names);
+    char where[200], guard[80];
+    struct det_bytes out = { 0 };
+    enum det_err err = DET_E_UNSUPPORTED;
+    char *original = strndup(a->module->text + stmt->op, stmt->end - stmt->op);
+    if (original && address && collect_lanes(a, access->inst, stmt->id == OP_RED ? 1 : 2, &lanes) &&
+        lanes.n == 1) {
+        address_text(rw, address, where, sizeof where);
+        guard_text(a, access->inst, guard, sizeof guard);
+        const struct det_ptx_add add = { .type = (enum det_ptx_type)access->type,
+            .n_lanes = 1,
+            .address = where,
+            .generic = access->space == SPACE_GENERIC,
+            .addend = (const char *const *)lanes.text,
+            .table = TABLE,
+            .original = original,
+            .guard = *guard ? guard : NULL,
+            .serial = rw->serial++,
+            .version = a->module->version,
+            .target = a->module->target };
+        fence(a, access->inst, guard, true, &out);
+        err = det_ptx_emit_add_shared(&out, &add, register_bits(a, address), &shadow);
+        fence(a, access->inst, guard, false, &out);
+        if (err == DET_OK)
+            det_edits_add(&rw->edits, stmt->at, stmt->end, out.data);
+    }
+    free(original);
+    free_lanes(&lanes);
+    det_bytes_free(&out);
+    return err;
+}
+
+/* The emitted barrier must be of the kind the kernel uses: bar.sync wants whole warps. */
+static void put_with_barrier(
+    const struct analysis *a, uint32_t inst, const char *text, struct det_bytes *out)
+{
+    const bool loose = stmt_of(a, inst)->id == OP_BARRIER;
+    for (const char *at; loose && (at = strstr(text, "bar.sync")) != NULL; text = at + 8) {
+        det_bytes_append(out, text, (size_t)(at - text));
+        det_bytes_text(out, "barrier.sync");
+    }
+    det_bytes_text(out, text);
+}
+
+static enum det_err put_folds(struct rewrite *rw)
+{
+    struct analysis *a = rw->a;
+    for (uint32_t f = 0; f < a->shared.n_folds; f++) {
+        const uint32_t inst = a->shared.folds[f];
+        struct det_bytes fold = { 0 }, out = { 0 };
+        enum det_err err = DET_OK;
+        for (uint32_t i = 0; i < a->shared.n_arrays && err == DET_OK; i++) {
+            struct shadow_text names;
+            const struct det_ptx_shadow shadow = shadow_of(a, i, &names);
+            if (a->shared.arrays[i].used)
+                err = det_ptx_emit_shadow_fold(&fold, &shadow, rw->serial++);
+        }
+        det_bytes_text(&out, "\n");
+        put_with_barrier(a, inst, fold.data ? fold.data : "", &out);
+        if (err == DET_OK)
+            err = det_bytes_check(&out);
+        if (err == DET_OK)
+            det_edits_add(&rw->edits, stmt_of(a, inst)->end, stmt_of(a, inst)->end, out.data);
+        det_bytes_free(&fold);
+        det_bytes_free(&out);
+        DET_TRY(err);
+    }
+    return DET_OK;
+}
+
+/* Declares the shadows and clears them. */
+static enum det_err open_shadows(struct rewrite *rw, struct det_bytes *out)
+{
+    const struct shared_plan *plan = &rw->a->shared;
+    for (uint32_t i = 0; i < plan->n_arrays; i++) {
+        struct shadow_text names;
+        if (!plan->arrays[i].used)
+            continue;
+        const struct det_ptx_shadow shadow = shadow_of(rw->a, i, &names);
+        det_bytes_printf(out, "\t.shared .align 8 .b8 %s[%zu];\n", names.shadow,
+            det_ptx_shadow_bytes(shadow.type, plan->arrays[i].n_elems));
+        rw->shadow_types |= 1u << shadow.type;
+        DET_TRY(det_ptx_emit_shadow_clear(out, &shadow, rw->serial++));
+    }
+    return DET_OK;
+}
+
 /* A compare-and-swap loop: before its addition stands the exact add and a jump to behind the loop. Zero, Inf, NaN and a failed
  * insert go on into the loop as it was, so each addend is added once, one way or the other. */
 static enum det_err replace_loop(struct rewrite *rw, const struct access *access)
@@ -306,7 +448,9 @@ static enum det_err entry_code(struct rewrite *rw, bool adds)
             slot - 1, slot - 1, TABLE, offsetof(struct det_acc_head, vars) + 8 * (size_t)(slot - 1),
             slot - 1, slot - 1);
     }
-    const enum det_err err = det_bytes_check(&out);
+    enum det_err err = a->shared.usable && !rw->options->identity ? open_shadows(rw, &out) : DET_OK;
+    if (err == DET_OK)
+        err = det_bytes_check(&out);
     if (err == DET_OK)
         det_edits_add(&rw->edits, a->func->body, a->func->body, out.data);
     det_bytes_free(&out);
@@ -345,6 +489,10 @@ enum det_err det_ptx_rewrite(struct rewrite *rw)
     det_edits_settle(&rw->edits); /* so far in order of position: originals are printed with them */
     for (uint32_t i = 0; i < a->n_accesses && !rw->options->identity; i++) {
         const struct access *access = &a->accesses[i];
+        if (access->hazard == HAZARD_SHARED_FOLD) {
+            DET_TRY(replace_shared(rw, access));
+            continue;
+        }
         if (access->kind != ACC_ADD)
             continue;
         if (access->hazard != HAZARD_FLOAT_ADD && access->hazard != HAZARD_CAS_ADD)
@@ -355,6 +503,8 @@ enum det_err det_ptx_rewrite(struct rewrite *rw)
     }
     if (adds)
         DET_TRY(flush_counts(rw));
+    if (a->shared.usable && !rw->options->identity)
+        DET_TRY(put_folds(rw));
     drop_lines(rw);
     header(rw);
     DET_TRY(entry_code(rw, adds));

@@ -1,6 +1,7 @@
 /* The twin: a module that holds only the rewritten kernels and what they need. Module variables that a host could write are
  * not copied: the twin addresses the original's, whose addresses the launcher puts behind the table. */
 #include "shim/ptx/edit.h"
+#include "shim/ptx/emit.h"
 #include "shim/ptx/verdict.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@ struct build {
     struct det_ptx_module *module;
     const struct det_ptx_twin_options *options;
     struct det_ptx_twin *out;
+    unsigned shadow_types;                    /* fold functions printed so far */
     bool *need_func, *need_variable, *kernel; /* per function, variable, function */
     uint32_t *variable_slot;
     uint32_t *stack;
@@ -168,6 +170,12 @@ static enum det_err print_kernel(struct build *build, struct func *func)
     };
     if (err == DET_OK)
         err = det_ptx_rewrite(&rw);
+    for (unsigned type = 0; type < DET_PTX_OTHER && err == DET_OK; type++) {
+        const unsigned bit = 1u << type;
+        if (rw.shadow_types & ~build->shadow_types & bit)
+            err = det_ptx_emit_shadow_function(&build->out->text, (enum det_ptx_type)type);
+    }
+    build->shadow_types |= rw.shadow_types;
     if (err == DET_OK) {
         det_edits_apply(&rw.edits, build->module->text, func->at, func->end, &build->out->text);
         det_bytes_text(&build->out->text, "\n");

@@ -24,7 +24,8 @@ static void check_rows(const char *name, unsigned arch, const struct row *rows, 
             rows[i].hazard ? rows[i].hazard : "(none)");
         for (size_t s = 0; s < kernel->n_sites; s++) {
             const bool adds = strcmp(kernel->sites[s].hazard, "float-add") == 0 ||
-                              strcmp(kernel->sites[s].hazard, "cas-add") == 0;
+                              strcmp(kernel->sites[s].hazard, "cas-add") == 0 ||
+                              strcmp(kernel->sites[s].hazard, "shared-fold") == 0;
             cr_expect_eq(kernel->sites[s].rewritten, adds && kernel->cls == DET_CLASS_EXACT,
                 "%s site %zu", rows[i].kernel, s);
         }
@@ -91,6 +92,11 @@ static const struct row hazards[] = {
     { "exchange", DET_CLASS_UNCOVERED, "exchange" },
     { "bulk_reduce", DET_CLASS_UNCOVERED, "bulk-reduce" },
     { "early_start", DET_CLASS_EXACT, "early-start" },
+    { "shared_add", DET_CLASS_EXACT, "shared-fold" },
+    { "shared_add_loop", DET_CLASS_EXACT, "shared-fold" },
+    { "shared_read_without_barrier", DET_CLASS_UNCOVERED, "shared-read" },
+    { "shared_through_generic", DET_CLASS_UNCOVERED, "shared-add" },
+    { "cluster_add", DET_CLASS_UNCOVERED, "shared-add" },
     { "publish", DET_CLASS_UNCOVERED, "publication" },
     { "spin", DET_CLASS_UNCOVERED, "spin" },
     { "mixed_types", DET_CLASS_UNCOVERED, "mixed-types" },

@@ -50,6 +50,15 @@ Test(ptx_twin, identity_of_debug_code_assembles)
     twin_assembles("forms", 90, "-G", true);
 }
 
+Test(ptx_twin, shared_sums_assemble_for_sm_75)
+{
+    twin_assembles("hazards", 75, "", false);
+}
+Test(ptx_twin, shared_sums_assemble_for_sm_120)
+{
+    twin_assembles("hazards", 120, "", false);
+}
+
 static const struct det_ptx_twin_kernel *kernel_of(
     const struct det_ptx_twin *twin, const char *name)
 {

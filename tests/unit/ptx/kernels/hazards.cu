@@ -98,6 +98,33 @@ __global__ void shared_add(float *o, const float *x)
     __syncthreads();
     o[AT] = s[threadIdx.x % 32];
 }
+__global__ void shared_read_without_barrier(float *o, const float *x)
+{
+    __shared__ float s[32];
+    s[threadIdx.x % 32] = 0;
+    __syncthreads();
+    atomicAdd(&s[threadIdx.x % 32], x[AT]);
+    __syncwarp();
+    o[AT] = s[threadIdx.x % 32];
+}
+__global__ void shared_add_loop(float *o, const float *x, int n)
+{
+    __shared__ float s[32];
+    __shared__ double t[4];
+    if (AT >= 2000)
+        return;
+    for (int i = 0; i < n; i++) {
+        s[threadIdx.x % 32] = 0;
+        if (threadIdx.x < 4)
+            t[threadIdx.x] = 0;
+        __syncthreads();
+        atomicAdd(&s[threadIdx.x % 7], x[AT + i]);
+        atomicAdd(&t[threadIdx.x % 3], (double)x[AT - i]);
+        __syncthreads();
+        o[AT + i * 1000] = s[threadIdx.x % 32] + (float)t[i % 4];
+        __syncthreads();
+    }
+}
 #if __CUDA_ARCH__ >= 900
 __global__ void cluster_add(float *o)
 {
