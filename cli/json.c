@@ -215,7 +215,9 @@ static void value(struct reader *in, struct cli_json_field *field, unsigned dept
 
 bool cli_json_parse(char *line, struct cli_json *out)
 {
-    struct reader in = { .at = line, .bad = false };
+    struct reader in;
+    in.at = line;
+    in.bad = false;
     out->n_fields = 0;
     if (!take(&in, '{'))
         return false;

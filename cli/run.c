@@ -66,6 +66,7 @@ static error_t take(int key, char *arg, struct argp_state *state)
 
 static void shell_quote(const char *text)
 {
+    text = text ? text : "";
     if (*text &&
         strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=+,@%-") ==
             strlen(text)) {

@@ -94,21 +94,21 @@ enum det_err det_io_replace_file(const char *path, const void *from, size_t n_by
     return err;
 }
 
-static size_t to_page_end(uintptr_t at, size_t n_bytes)
+static size_t to_page_end(const char *at, size_t n_bytes)
 {
-    const size_t left = PAGE - at % PAGE;
+    const size_t left = PAGE - (uintptr_t)at % PAGE;
     return n_bytes < left ? n_bytes : left;
 }
 
 /* One element per page, because the kernel splits a partial transfer at elements only.
  * Returns the bytes copied, −1 when the call itself is not allowed here (seccomp). */
-static ssize_t peek_some(uintptr_t from, char *to, size_t n_bytes)
+static ssize_t peek_some(char *from, void *to, size_t n_bytes)
 {
     struct iovec local = { .iov_base = to, .iov_len = 0 }, remote[PAGES_AT_ONCE];
     unsigned n = 0;
     for (; n < PAGES_AT_ONCE && local.iov_len < n_bytes; n++) {
-        const uintptr_t at = from + local.iov_len;
-        remote[n] = (struct iovec){ (void *)at, to_page_end(at, n_bytes - local.iov_len) };
+        char *at = from + local.iov_len;
+        remote[n] = (struct iovec){ at, to_page_end(at, n_bytes - local.iov_len) };
         local.iov_len += remote[n].iov_len;
     }
     const ssize_t got = process_vm_readv(getpid(), &local, 1, remote, n, 0);
@@ -118,7 +118,7 @@ static ssize_t peek_some(uintptr_t from, char *to, size_t n_bytes)
 }
 
 /* write(2) answers EFAULT instead of faulting; a page always fits into a pipe. */
-static size_t peek_by_pipe(uintptr_t from, char *to, size_t n_bytes)
+static size_t peek_by_pipe(const char *from, char *to, size_t n_bytes)
 {
     int ends[2];
     size_t done = 0;
@@ -126,7 +126,7 @@ static size_t peek_by_pipe(uintptr_t from, char *to, size_t n_bytes)
         return 0;
     while (done < n_bytes) {
         const size_t want = to_page_end(from + done, n_bytes - done);
-        const ssize_t put = write(ends[1], (const void *)(from + done), want);
+        const ssize_t put = write(ends[1], from + done, want);
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
@@ -151,10 +151,10 @@ static size_t peek_by_pipe(uintptr_t from, char *to, size_t n_bytes)
 size_t det_io_peek(const void *from, void *to, size_t n_bytes)
 {
     const int saved = errno;
-    const uintptr_t at = (uintptr_t)from;
+    char *const at = (char *)from; /* struct iovec knows no const */
     size_t done = 0;
-    if (n_bytes > UINTPTR_MAX - at)
-        n_bytes = UINTPTR_MAX - at;
+    if (n_bytes > UINTPTR_MAX - (uintptr_t)from)
+        n_bytes = UINTPTR_MAX - (uintptr_t)from;
     while (done < n_bytes) {
         const ssize_t got = peek_some(at + done, (char *)to + done, n_bytes - done);
         if (got < 0) {
