@@ -110,6 +110,7 @@ struct shared_plan {
     uint32_t n_arrays;
     uint64_t *reg_arrays; /* per register: arrays it may point into */
     uint64_t targets, static_bytes;
+    uint32_t dynamic;          /* array that stands for dynamic shared memory */
     bool *is_add;              /* per instruction */
     uint32_t *folds;           /* barriers to be followed by a fold */
     uint32_t n_folds, offence; /* first access that may see a pending sum */
@@ -164,6 +165,9 @@ uint64_t det_ptx_address_roots(const struct analysis *a, const struct ref *ref);
 enum det_err det_ptx_cas_loops(struct analysis *a);
 /* shared.c: can the shared-memory adds be folded at barriers? Changes their hazard when so. */
 enum det_err det_ptx_shared(struct analysis *a);
+#define DET_PTX_SHARED_SLACK 16u /* more dynamic shared memory, for alignment */
+/** Dynamic shared memory the twin needs per byte the original asked for, on top of that byte; 0: none. */
+unsigned det_ptx_shared_ratio(const struct shared_plan *plan);
 /* access.c */
 enum det_err det_ptx_accesses(struct analysis *a);
 /** All of the above; free with det_ptx_analysis_free. */

@@ -224,8 +224,13 @@ static struct det_ptx_shadow shadow_of(
 {
     const struct shared_array *array = &a->shared.arrays[index];
     snprintf(text->array, sizeof text->array, "%.*s", (int)array->len, array->name);
-    snprintf(text->n_elems, sizeof text->n_elems, "%u", array->n_elems);
-    snprintf(text->shadow, sizeof text->shadow, "detshim_shadow_%u", index);
+    if (array->n_bytes) {
+        snprintf(text->n_elems, sizeof text->n_elems, "%u", array->n_elems);
+        snprintf(text->shadow, sizeof text->shadow, "detshim_shadow_%u", index);
+    } else {
+        snprintf(text->n_elems, sizeof text->n_elems, "%%detshim_elems");
+        snprintf(text->shadow, sizeof text->shadow, "%%detshim_shadow");
+    }
     return (struct det_ptx_shadow){ .type = (enum det_ptx_type)array->type,
         .array = text->array,
         .n_elems = text->n_elems,
@@ -313,6 +318,27 @@ static enum det_err put_folds(struct rewrite *rw)
     return DET_OK;
 }
 
+/* Dynamic shared memory: D bytes of the program's, then the shadow. The launcher gave D * (1 + ratio) + slack. */
+static void put_dynamic(
+    const struct shared_plan *plan, const struct shared_array *array, struct det_bytes *out)
+{
+    static const uint8_t elem_bytes[] = {
+        [DET_PTX_F32] = 4, [DET_PTX_F64] = 8, [DET_PTX_F16] = 2, [DET_PTX_BF16] = 2
+    };
+    det_bytes_printf(out,
+        "\t.reg .b32 %%detshim_elems, %%detshim_shadow;\n\tmov.u32 %%detshim_elems, "
+        "%%dynamic_smem_size;\n"
+        "\tsub.u32 %%detshim_elems, %%detshim_elems, %u;\n\tdiv.u32 %%detshim_elems, "
+        "%%detshim_elems, %u;\n"
+        "\tmov.u32 %%detshim_shadow, %.*s;\n\tadd.u32 %%detshim_shadow, %%detshim_shadow, "
+        "%%detshim_elems;\n"
+        "\tadd.u32 %%detshim_shadow, %%detshim_shadow, 7;\n\tand.b32 %%detshim_shadow, "
+        "%%detshim_shadow, -8;\n"
+        "\tdiv.u32 %%detshim_elems, %%detshim_elems, %u;\n",
+        DET_PTX_SHARED_SLACK, 1 + det_ptx_shared_ratio(plan), (int)array->len, array->name,
+        elem_bytes[array->type]);
+}
+
 /* Declares the shadows and clears them. */
 static enum det_err open_shadows(struct rewrite *rw, struct det_bytes *out)
 {
@@ -322,8 +348,11 @@ static enum det_err open_shadows(struct rewrite *rw, struct det_bytes *out)
         if (!plan->arrays[i].used)
             continue;
         const struct det_ptx_shadow shadow = shadow_of(rw->a, i, &names);
-        det_bytes_printf(out, "\t.shared .align 8 .b8 %s[%zu];\n", names.shadow,
-            det_ptx_shadow_bytes(shadow.type, plan->arrays[i].n_elems));
+        if (plan->arrays[i].n_bytes)
+            det_bytes_printf(out, "\t.shared .align 8 .b8 %s[%zu];\n", names.shadow,
+                det_ptx_shadow_bytes(shadow.type, plan->arrays[i].n_elems));
+        else
+            put_dynamic(plan, &plan->arrays[i], out);
         rw->shadow_types |= 1u << shadow.type;
         DET_TRY(det_ptx_emit_shadow_clear(out, &shadow, rw->serial++));
     }

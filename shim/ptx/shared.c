@@ -37,6 +37,11 @@ static enum det_err list_arrays(struct analysis *a, struct shared_plan *plan)
             .len = decl.name_len,
             .n_bytes = decl.n_elems * decl.elem_bytes };
     }
+    /* all of dynamic shared memory starts at one address, whatever its names */
+    plan->dynamic = MAX_ARRAYS;
+    for (uint32_t i = plan->n_arrays; i-- > 0;)
+        if (!plan->arrays[i].n_bytes)
+            plan->dynamic = i;
     plan->static_bytes = module_bytes + a->func->shared_bytes;
     if (plan->n_arrays == MAX_ARRAYS)
         plan->static_bytes = STATIC_LIMIT;
@@ -49,7 +54,7 @@ static uint64_t array_bit(
     for (uint32_t i = 0; i < plan->n_arrays; i++)
         if (plan->arrays[i].len == ref->len &&
             memcmp(plan->arrays[i].name, a->module->text + ref->at, ref->len) == 0)
-            return (uint64_t)1 << i;
+            return (uint64_t)1 << (plan->arrays[i].n_bytes ? i : plan->dynamic);
     return 0;
 }
 
@@ -191,8 +196,8 @@ static bool claim_array(const struct analysis *a, struct shared_plan *plan, stru
     static const uint8_t elem_bytes[] = {
         [DET_PTX_F32] = 4, [DET_PTX_F64] = 8, [DET_PTX_F16] = 2, [DET_PTX_BF16] = 2
     };
-    if (!array->n_bytes || access->type >= DET_PTX_OTHER || array->n_bytes > STATIC_LIMIT)
-        return false; /* dynamic shared memory has no size here */
+    if (access->type >= DET_PTX_OTHER || array->n_bytes > STATIC_LIMIT)
+        return false;
     if (array->used && array->type != access->type)
         return false;
     array->used = true;
@@ -201,7 +206,30 @@ static bool claim_array(const struct analysis *a, struct shared_plan *plan, stru
     access->array = (uint8_t)__builtin_ctzll(set);
     plan->targets |= set;
     plan->is_add[access->inst] = true;
-    return array->n_elems != 0;
+    return array->n_elems != 0 || !array->n_bytes;
+}
+
+/* The twin gets more dynamic shared memory than the program asked for: the kernel must not notice. */
+static bool reads_its_size(const struct analysis *a)
+{
+    for (uint32_t i = 0; i < a->n_refs; i++)
+        if (a->refs[i].kind == REF_SPECIAL &&
+            (det_ptx_ref_is(a, &a->refs[i], "%dynamic_smem_size") ||
+                det_ptx_ref_is(a, &a->refs[i], "%total_smem_size")))
+            return true;
+    return false;
+}
+
+unsigned det_ptx_shared_ratio(const struct shared_plan *plan)
+{
+    /* bytes of shadow for a byte of array, its touched bits included: see det_ptx_shadow_bytes */
+    static const uint8_t ratio[] = {
+        [DET_PTX_F32] = 11, [DET_PTX_F64] = 35, [DET_PTX_F16] = 9, [DET_PTX_BF16] = 21
+    };
+    for (uint32_t i = 0; i < plan->n_arrays && plan->usable; i++)
+        if (plan->arrays[i].used && !plan->arrays[i].n_bytes)
+            return ratio[plan->arrays[i].type];
+    return 0;
 }
 
 enum det_err det_ptx_shared(struct analysis *a)
@@ -222,11 +250,11 @@ enum det_err det_ptx_shared(struct analysis *a)
         if (a->accesses[i].hazard == HAZARD_SHARED_ADD && !claim_array(a, plan, &a->accesses[i]))
             return DET_OK;
     for (uint32_t i = 0; i < plan->n_arrays; i++)
-        if (plan->arrays[i].used)
+        if (plan->arrays[i].used && plan->arrays[i].n_bytes)
             plan->static_bytes += det_ptx_shadow_bytes((enum det_ptx_type)plan->arrays[i].type,
                                       plan->arrays[i].n_elems) +
                                   8;
-    if (plan->static_bytes > STATIC_LIMIT)
+    if (plan->static_bytes > STATIC_LIMIT || reads_its_size(a))
         return DET_OK;
     DET_TRY(find_folds(a, plan));
     plan->usable = plan->offence == UINT32_MAX;

@@ -143,6 +143,12 @@ static enum det_err describe(
         return DET_E_NOMEM;
     if (build->options->identity)
         return DET_OK;
+    const unsigned ratio = det_ptx_shared_ratio(&a->shared);
+    if (ratio) {
+        kernel->shared_extra = DET_PTX_SHARED_SLACK;
+        kernel->shared_extra_scales = true;
+        kernel->shared_ratio = ratio;
+    }
     kernel->target_params =
         parameter_bits(a, t.roots, kernel->target_offsets, &kernel->n_target_offsets);
     kernel->guard_params =
