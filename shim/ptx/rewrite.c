@@ -20,7 +20,7 @@ bool det_ptx_can_emit(const struct det_ptx_module *module, const struct access *
         return false;
     /* several lanes run a red of our own, which has no form for bfloat16 pairs before sm_90 */
     const bool own_red = access->n_lanes > 1 && access->type == DET_PTX_BF16;
-    return !own_red || (module->target >= 90 && module->version >= 78);
+    return !own_red || access->cas >= 0 || (module->target >= 90 && module->version >= 78);
 }
 
 /* Operand text; a sign in front of a number belongs to it. */
@@ -359,6 +359,49 @@ static enum det_err open_shadows(struct rewrite *rw, struct det_bytes *out)
     return DET_OK;
 }
 
+/* A pair of bfloat16 where no instruction adds pairs (sm_80): two scalar adds. A lane that is zero, Inf or NaN goes by a
+ * compare-and-swap of its own, the other half -0, which changes nothing. */
+static enum det_err put_bf16_pair(
+    struct rewrite *rw, const struct det_ptx_add *pair, struct ref address, struct det_bytes *out)
+{
+    enum det_err err = DET_OK;
+    det_bytes_printf(out,
+        "\t{\n\t.reg .b16 %%detshim_lo, %%detshim_hi;\n\tmov.b32 {%%detshim_lo, %%detshim_hi}, "
+        "%s;\n",
+        pair->addend[0]);
+    for (unsigned lane = 0; lane < 2 && err == DET_OK; lane++) {
+        char original[640], where[200];
+        const uint32_t serial = rw->serial++;
+        const char *space = pair->generic ? "" : ".global";
+        const char *sub = pair->negate ? "0xbf80bf80" : "0x3f803f80";
+        snprintf(original, sizeof original,
+            "{ .reg .pred %%detshim_q; .reg .b32 %%detshim_x, %%detshim_o, %%detshim_n, "
+            "%%detshim_c, %%detshim_1; "
+            "mov.b32 %%detshim_x, %s; and.b32 %%detshim_x, %%detshim_x, %s; or.b32 %%detshim_x, "
+            "%%detshim_x, %s; "
+            "mov.b32 %%detshim_1, %s; ld%s.u32 %%detshim_o, [%s];\ndetshim_pair_%u: "
+            "fma.rn.bf16x2 %%detshim_n, %%detshim_x, %%detshim_1, %%detshim_o; "
+            "atom%s.cas.b32 %%detshim_c, [%s], %%detshim_o, %%detshim_n; "
+            "setp.ne.u32 %%detshim_q, %%detshim_c, %%detshim_o; mov.b32 %%detshim_o, %%detshim_c; "
+            "@%%detshim_q bra detshim_pair_%u; }",
+            pair->addend[0], lane ? "0xffff0000" : "0x0000ffff",
+            pair->negate ? "0"
+            : lane       ? "0x00008000"
+                         : "0x80000000",
+            sub, space, pair->address, serial, space, pair->address, serial);
+        const char *const addend[1] = { lane ? "%detshim_hi" : "%detshim_lo" };
+        struct det_ptx_add add = *pair;
+        address.offset += 2 * lane;
+        address_text(rw, &address, where, sizeof where);
+        add.n_lanes = 1, add.packed = false, add.addend = addend, add.address = where,
+        add.original = original;
+        add.serial = serial;
+        err = det_ptx_emit_add(out, &add);
+    }
+    det_bytes_text(out, "\t}\n");
+    return err;
+}
+
 /* A compare-and-swap loop: before its addition stands the exact add and a jump to behind the loop. Zero, Inf, NaN and a failed
  * insert go on into the loop as it was, so each addend is added once, one way or the other. */
 static enum det_err replace_loop(struct rewrite *rw, const struct access *access)
@@ -404,7 +447,11 @@ static enum det_err replace_loop(struct rewrite *rw, const struct access *access
         .version = a->module->version,
         .target = a->module->target };
     struct det_bytes out = { 0 };
-    enum det_err err = *leave ? det_ptx_emit_add(&out, &add) : DET_E_UNSUPPORTED;
+    enum det_err err = DET_E_UNSUPPORTED;
+    if (*leave && add.packed && add.type == DET_PTX_BF16)
+        err = put_bf16_pair(rw, &add, a->refs[loop->address], &out);
+    else if (*leave)
+        err = det_ptx_emit_add(&out, &add);
     det_bytes_printf(&out, "\tbra %s;\n$detshim_loop_%u:\n\t", leave, serial);
     if (err == DET_OK)
         err = det_bytes_check(&out);
