@@ -16,6 +16,8 @@ static const struct command {
     { "check", cli_check, "run it several times, plain and preloaded, and compare" },
     { "ptx", cli_ptx, "show what the rewriter makes of device code" },
     { "doctor", cli_doctor, "what of a program can be reached, before running it" },
+    { "kernelspec", cli_kernelspec,
+        "write a Jupyter kernelspec that starts its kernel under the library" },
     { "env", cli_env, "the settings in force and where they come from" },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -50,7 +52,7 @@ static void usage(FILE *to)
           "Makes the GPU results of unmodified programs repeat bit for bit.\n\n",
         to);
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(to, "  %-8s%s\n", commands[i].name, commands[i].help);
+        fprintf(to, "  %-12s%s\n", commands[i].name, commands[i].help);
     fputs("\n`detshim COMMAND --help` tells the options of a command.\n", to);
 }
 

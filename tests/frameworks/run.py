@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Real frameworks under the library, on the CPU. Stands on real wheels in venvs below the build folder; no GPU is used.
 
-usage: run.py BUILD [NAME...]   NAME picks environments (tf, tf212, tf28, tfold, torch, torch24, jax); default all.
+usage: run.py BUILD [NAME...]   NAME picks environments (tf, tf212, tf28, tfold, torch, torch24, jax, notebook); default all.
 
 For every program: plain runs differ (else the test proves nothing), DET_SEED=1 runs match, some of them under load, DET_SEED=2 differs,
 a script's own seeds win with the very bits of an unpreloaded run. Ends with `N passed, N failed, N skipped`.
 """
 import concurrent.futures
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(sys.argv[1])
@@ -26,6 +28,7 @@ ENVIRONMENTS = {
     "torch": (["python3.11", "python3.12", "python3"], ["torch", "numpy"]),
     "torch24": (["python3.11", "python3.12"], ["torch==2.4.1", "numpy<2"]),
     "jax": (["python3.11", "python3.12", "python3"], ["jax[cpu]", "numpy"]),
+    "notebook": (["python3.11", "python3.12", "python3"], ["nbconvert", "ipykernel", "numpy"]),
 }
 counts = {"ok": 0, "not ok": 0, "skipped": 0}
 
@@ -183,6 +186,32 @@ def numpy_and_python(name, python):
            name + ": uuid4, secrets, os.urandom, SystemRandom stay real", str(secret)[-300:])
 
 
+def notebook(name, python):
+    """One notebook executed under the kernelspec that `detshim kernelspec` writes."""
+    folder = tempfile.mkdtemp(prefix="detshim-notebook-")
+    source = "import random, numpy; print(random.random(), numpy.random.default_rng().random(), list({'a', 'b', 'c', 'd'}))"
+    cell = {"cell_type": "code", "id": "a1", "metadata": {}, "source": source, "outputs": [], "execution_count": None}
+    with open(os.path.join(folder, "book.ipynb"), "w") as file:
+        json.dump({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, file)
+
+    def execute(kernel):
+        env = dict(os.environ, JUPYTER_DATA_DIR=folder, DETSHIM_LOG_LEVEL="off")
+        subprocess.run([python, "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook", "--output", "done.ipynb",
+                        "--ExecutePreprocessor.kernel_name=" + kernel, "book.ipynb"], cwd=folder, env=env,
+                       capture_output=True, check=True, timeout=300)
+        with open(os.path.join(folder, "done.ipynb")) as file:
+            return "".join(json.load(file)["cells"][0]["outputs"][0]["text"])
+
+    subprocess.run([os.path.join(BUILD, "detshim"), "kernelspec", "--name", "detshim", "--python", python, "--prefix", folder],
+                   check=True, capture_output=True)
+    subprocess.run([python, "-m", "ipykernel", "install", "--prefix", folder, "--name", "plain"], check=True, capture_output=True)
+    shutil.copytree(os.path.join(folder, "share", "jupyter", "kernels", "plain"), os.path.join(folder, "kernels", "plain"))
+    plain, ours = [execute("plain") for _ in range(2)], [execute("detshim") for _ in range(2)]
+    report(plain[0] != plain[1], name + ": plain executions differ", plain[0])
+    report(ours[0] == ours[1], name + ": executions under the kernelspec agree", "%s%s" % tuple(ours))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
     for name in ENVIRONMENTS:
         if WANTED and name not in WANTED:
@@ -196,6 +225,8 @@ def main():
             pytorch(name, python)
         if name in ("tf", "tf28", "torch24", "jax"):
             numpy_and_python(name, python)
+        if name == "notebook":
+            notebook(name, python)
         if name == "jax":
             repeats("jax", python, ["jax_script.py"])
     print("%d passed, %d failed, %d skipped" % (counts["ok"], counts["not ok"], counts["skipped"]))
