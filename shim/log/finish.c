@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,6 +94,18 @@ static struct det_summary describe(void)
         .log = det_policy()->log[0] ? det_sink_path() : "" };
 }
 
+/* A loader's worker or a helper process that only drew random numbers: its parent speaks. */
+static bool only_drew(void)
+{
+    const char *path = det_policy_env("DETSHIM_PATH", NULL);
+    if (!path || !strchr(path, '.'))
+        return false;
+    for (int cls = 0; cls < DET_N_CLASSES; cls++)
+        if (det_ledger_count((enum det_class)cls))
+            return false;
+    return !det_ledger_count_what(DET_IS_CONFLICT);
+}
+
 void det_log_finish(void)
 {
     const int saved = errno;
@@ -104,7 +117,7 @@ void det_log_finish(void)
     if (det_sink_ready() == DET_SINK_FILE && det_sink_path()[0])
         close_log(&of, "exit");
     DET_LINE(text, DET_SUMMARY_BYTES);
-    if (!det_policy_env("DETSHIM_QUIET", NULL)) /* detshim run --quiet */
+    if (!det_policy_env("DETSHIM_QUIET", NULL) && !only_drew()) /* detshim run --quiet */
         det_summary_text(&of, &text);
     det_sink_say(&text);
     det_sink_close();
