@@ -28,7 +28,7 @@ SHIM_LDFLAGS := -shared -Wl,-Bsymbolic-functions -Wl,-z,defs,-z,now,-z,relro,-z,
 SHIM_LIBS := -l:liblz4.a -l:libzstd.a
 
 # Folders without CUDA calls: linked into unit tests, fuzz targets and the command line as an archive.
-pure_dirs := shim/core shim/policy shim/log shim/image shim/ptx replacements
+pure_dirs := shim/core shim/policy shim/log shim/choices shim/image shim/ptx replacements
 wrapper_dirs := $(filter-out $(pure_dirs) shim/,$(patsubst %/,%,$(wildcard shim/*/)))
 objs = $(patsubst %,$(B)/obj/%.o,$(wildcard $(addsuffix /*.c,$(1)) $(addsuffix /*.S,$(1))))
 pure_objs := $(call objs,$(pure_dirs) replacements/reference) $(patsubst %,$(B)/obj/shim/entropy/%.c.o,stream path)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "detshim/detshim.h"
+#include "shim/choices/choices.h"
 #include "shim/entropy/entropy.h"
 #include "shim/loader/call.h"
 #include "shim/loader/loader.h"
@@ -45,6 +46,7 @@ __attribute__((constructor)) static void start(void)
 
 __attribute__((destructor)) static void end(void)
 {
+    det_choices_finish();
     det_loader_self_test();
     det_log_finish();
 }

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-PURE = ["core", "policy", "log", "image", "ptx", "replacements"]
+PURE = ["core", "policy", "log", "choices", "image", "ptx", "replacements"]
 
 
 def permissions():
