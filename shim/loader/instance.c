@@ -173,7 +173,7 @@ void det_instances_may_change(void)
 static bool changed(void)
 {
     return det_guard.opened || atomic_load_explicit(&scanned, memory_order_relaxed) !=
-                                    atomic_load_explicit(&opens, memory_order_relaxed);
+                                   atomic_load_explicit(&opens, memory_order_relaxed);
 }
 
 static struct det_instance *holder_of(const void *address)

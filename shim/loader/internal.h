@@ -53,6 +53,9 @@ bool det_is_ours(const void *address);
 /** DET_N_CALLS when `name` is not wrapped. */
 enum det_call det_call_find(const char *name);
 enum det_family det_call_family(enum det_call call);
+/** Family of each call, once det_calls_prepare was called: for the guard, which needs no more than a load. */
+extern _Atomic uint8_t det_call_families[DET_N_CALLS] __attribute__((visibility("hidden")));
+void det_calls_prepare(void);
 const void *det_call_wrapper(enum det_call call);
 
 /* --- instance.c: loaded copies of vendor libraries --- */
@@ -100,6 +103,11 @@ struct det_instance *det_thunk_instance(unsigned thunk);
 
 /* --- observations for the self-test at exit (selftest.c) --- */
 enum det_seen { DET_SEEN_DEEPBIND = 1, DET_SEEN_WRAPPER = 2, DET_SEEN_DLSYM = 4 };
-void det_loader_saw(enum det_seen what);
+extern _Atomic unsigned det_loader_seen __attribute__((visibility("hidden")));
+static inline void det_loader_saw(enum det_seen what)
+{
+    if (__builtin_expect(!(atomic_load_explicit(&det_loader_seen, memory_order_relaxed) & what), 0))
+        atomic_fetch_or(&det_loader_seen, what);
+}
 
 #endif

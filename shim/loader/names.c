@@ -38,14 +38,15 @@ static const struct {
 enum { N_BUCKETS = 4096 };
 _Static_assert(DET_N_CALLS * 3 < N_BUCKETS, "the hash must stay sparse");
 static _Atomic uint16_t buckets[N_BUCKETS]; /* id + 1; 0 is empty */
-static _Atomic uint8_t families[DET_N_CALLS];
+_Atomic uint8_t det_call_families[DET_N_CALLS];
 static _Atomic int filled;
 
+/* Two cycles a byte: dlsym's cost for names that are not ours is mostly this. */
 static uint32_t hash(const char *name)
 {
-    uint32_t h = 2166136261u;
+    uint32_t h = 5381;
     for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 16777619u;
+        h = h * 33 + (unsigned char)*name;
     return h ^ (h >> 15);
 }
 
@@ -67,13 +68,14 @@ static void fill(void)
     for (unsigned call = 0; call < DET_N_CALLS; call++) {
         while (table + 1 < n_tables && (unsigned)tables[table + 1].first <= call)
             table++;
-        atomic_store_explicit(&families[call], (uint8_t)tables[table].family, memory_order_relaxed);
+        atomic_store_explicit(
+            &det_call_families[call], (uint8_t)tables[table].family, memory_order_relaxed);
         insert(call);
     }
     atomic_store_explicit(&filled, 1, memory_order_release);
 }
 
-static void ensure_filled(void)
+void det_calls_prepare(void)
 {
     if (!atomic_load_explicit(&filled, memory_order_acquire))
         fill();
@@ -81,7 +83,7 @@ static void ensure_filled(void)
 
 enum det_call det_call_find(const char *name)
 {
-    ensure_filled();
+    det_calls_prepare();
     for (uint32_t i = hash(name);; i++) {
         const unsigned id = atomic_load_explicit(&buckets[i % N_BUCKETS], memory_order_relaxed);
         if (!id)
@@ -93,8 +95,8 @@ enum det_call det_call_find(const char *name)
 
 enum det_family det_call_family(enum det_call call)
 {
-    ensure_filled();
-    return atomic_load_explicit(&families[call], memory_order_relaxed);
+    det_calls_prepare();
+    return atomic_load_explicit(&det_call_families[call], memory_order_relaxed);
 }
 
 const void *det_call_wrapper(enum det_call call)

@@ -7,13 +7,7 @@
 #include "shim/loader/loader.h"
 #include "shim/log/log.h"
 
-static _Atomic unsigned seen;
-
-void det_loader_saw(enum det_seen what)
-{
-    if (!(atomic_load_explicit(&seen, memory_order_relaxed) & what))
-        atomic_fetch_or(&seen, what);
-}
+_Atomic unsigned det_loader_seen;
 
 /* An open descriptor on a GPU device node is what using the driver leaves behind; no CUDA call is allowed here. */
 static bool gpu_is_open(void)
@@ -41,7 +35,7 @@ bool det_loader_is_first(void)
 
 void det_loader_self_test(void)
 {
-    const unsigned now = atomic_load(&seen);
+    const unsigned now = atomic_load(&det_loader_seen);
     if ((now & DET_SEEN_WRAPPER) || !det_instance_first(DET_FAMILY_CUDA) || !det_loader_on() ||
         !gpu_is_open())
         return;

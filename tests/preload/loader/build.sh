@@ -31,7 +31,10 @@ watch() { # name, flags
         "$here/watch/watch.c" "$root"/shim/loader/*.c "$root"/shim/loader/*.S "$pure" ${LIBS--l:liblz4.a -l:libzstd.a}
     mv "$out/$name.new" "$out/$name"
 }
-if [ -z "${ONLY_PROBES:-}" ]; then
+if [ -n "${FAST:-}" ]; then # one build stands for all: for mutants
+    watch libwatch.so
+    for name in O0 cov instr; do cp "$out/libwatch.so" "$out/libwatch_$name.so"; done
+elif [ -z "${ONLY_PROBES:-}" ]; then
     watch libwatch.so -fno-stack-protector &
     watch libwatch_O0.so -O0 -fstack-protector-all &
     wait -n
