@@ -133,6 +133,97 @@ Test(ptx_twin, keeps_the_fence_an_atomic_stood_for)
     det_ptx_free(module);
 }
 
+/* Parses, expects one kernel of class exact, and hands its twin to ptxas. */
+static void text_assembles(const char *text, unsigned arch)
+{
+    struct det_ptx_module *module = parse_text(text);
+    const struct det_ptx_kernel *kernel = det_ptx_kernel(module, 0);
+    cr_assert_eq(kernel->cls, DET_CLASS_EXACT, "%s", kernel->reason);
+    const struct det_ptx_twin_options options = { 0 };
+    struct det_ptx_twin twin;
+    cr_assert_eq(det_ptx_make_twin(module, &options, &twin), DET_OK);
+    cr_expect_eq(ptxas(twin.text.data, twin.text.n_bytes, arch), 0);
+    det_ptx_twin_free(&twin);
+    det_ptx_free(module);
+}
+
+#define ENTRY                                                                                      \
+    PTX_HEAD ".visible .entry k(.param .u64 .ptr .global .align 1 a, .param .u64 .ptr .global "    \
+             ".align 1 b)\n"                                                                       \
+             ".reqntid 128\n{\n.reg .pred %p<9>;\n.reg .b16 %rs<9>;\n.reg .b32 %r<9>;\n.reg .f32 " \
+             "%f<9>;\n"                                                                            \
+             ".reg .b64 %rd<9>;\nld.param.u64 %rd1, [a];\nld.param.u64 %rd2, [b];\n"
+
+Test(ptx_twin, triton_predicated_acq_rel_on_untyped_registers)
+{
+    text_assembles(ENTRY
+        "ld.global.b32 %r2, [ %rd2 + 0 ];\nmov.u32 %r1, %tid.x;\nsetp.lt.u32 %p1, %r1, 7;\n"
+        "mov.u32 %r3, 0x0;\n@%p1 atom.global.gpu.acq_rel.add.f32 %r3, [ %rd1 + 4 ], "
+        "%r2;\nret;\n}\n",
+        90);
+}
+
+Test(ptx_twin, triton_half_pair_with_cache_hint)
+{
+    text_assembles(ENTRY ".reg .b64 pol; createpolicy.fractional.L2::evict_last.b64 pol, "
+                         "1.0;\nld.global.b32 %r2, [%rd2];\n"
+                         "@!%p1 red.global.gpu.relaxed.add.noftz.L2::cache_hint.f16x2 [%rd1+0], "
+                         "%r2, pol;\nret;\n}\n",
+        90);
+}
+
+Test(ptx_twin, vectors_of_half_pairs)
+{
+    text_assembles(".version 8.3\n.target sm_90\n.address_size 64\n.entry k(.param .u64 a)\n{ .reg "
+                   ".b64 %rd<3>; .reg .b32 %r<5>;\n"
+                   "ld.param.u64 %rd1, [a]; mov.u32 %r1, %tid.x;\nred.global.v2.f16x2.add.noftz "
+                   "[%rd1], {%r1, %r2};\nret;\n}\n",
+        90);
+}
+
+Test(ptx_twin, xla_loop_that_leaves_in_the_middle)
+{
+    text_assembles(ENTRY
+        "ld.global.f32 %f1, [%rd2];\nld.global.u32 %r1, [%rd1];\n$L1:\nmov.b32 %f2, %r1;\n"
+        "add.rn.f32 %f3, %f2, %f1;\nmov.b32 %r2, %f3;\n"
+        "atom.relaxed.sys.global.cas.b32 %r3, [%rd1], %r1, %r2;\nsetp.eq.b32 %p1, %r3, %r1;\n"
+        "mov.b32 %r1, %r3;\n@%p1 bra $L2;\nbra.uni $L1;\n$L2:\nret;\n}\n",
+        90);
+}
+
+Test(ptx_twin, loop_inside_a_grid_stride_loop)
+{
+    text_assembles(ENTRY
+        "mov.u32 %r5, 0;\n$L0:\nld.global.nc.f32 %f1, [%rd2];\nld.global.u32 %r1, [%rd1];\n$L1:\n"
+        "mov.b32 %f2, %r1;\nsub.f32 %f3, %f2, %f1;\nmov.b32 %r2, %f3;\n"
+        "atom.global.cas.b32 %r3, [%rd1], %r1, %r2;\nsetp.ne.s32 %p1, %r3, %r1;\n"
+        "mov.u32 %r1, %r3;\n@%p1 bra $L1;\nadd.s32 %r5, %r5, 1;\nadd.s64 %rd1, %rd1, 4;\n"
+        "setp.lt.s32 %p2, %r5, 9;\n@%p2 bra $L0;\nret;\n}\n",
+        90);
+}
+
+Test(ptx_twin, dynamic_shared_memory_tells_the_launcher)
+{
+    struct det_ptx_module *module = parse_text(
+        PTX_HEAD ".extern .shared .align 16 .b8 dyn[];\n.entry k(.param .u64 a)\n{ .reg .b64 "
+                 "%rd<3>; .reg .b32 %r<5>; .reg .f32 %f<3>;\n"
+                 "ld.param.u64 %rd1, [a]; mov.u32 %r1, dyn; mov.u32 %r2, %tid.x; shl.b32 %r2, %r2, "
+                 "2; add.u32 %r1, %r1, %r2;\n"
+                 "mov.f32 %f1, 0f00000000; st.shared.f32 [%r1], %f1; bar.sync 0; "
+                 "atom.shared.add.f32 %f2, [%r1], 0f3F800000;\n"
+                 "barrier.sync 0; ld.shared.f32 %f1, [dyn]; st.global.f32 [%rd1], %f1; ret; }\n");
+    const struct det_ptx_twin_options options = { 0 };
+    struct det_ptx_twin twin;
+    cr_assert_eq(det_ptx_make_twin(module, &options, &twin), DET_OK);
+    cr_expect(twin.kernels[0].shared_extra_scales);
+    cr_expect_eq(twin.kernels[0].shared_ratio, 11);
+    cr_expect_eq(twin.kernels[0].shared_extra, 16);
+    cr_expect_not_null(strstr(twin.text.data, "%dynamic_smem_size"));
+    cr_expect_eq(ptxas(twin.text.data, twin.text.n_bytes, 90), 0);
+    det_ptx_twin_free(&twin);
+    det_ptx_free(module);
+}
+
 Test(ptx_twin, there_is_none_without_an_exact_kernel)
 {
     struct det_ptx_module *module = parse_text(PTX_HEAD ".entry k() { ret; }\n");
