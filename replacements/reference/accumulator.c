@@ -15,6 +15,7 @@ const struct det_acc_format det_acc_formats[DET_ACC_N_TYPES] = {
 
 __thread struct det_acc_ref_stats det_acc_ref_stats;
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): tidy does not see that the builtin writes */
 static void bump(uint64_t *counter)
 {
     if (__atomic_load_n(counter, __ATOMIC_RELAXED) < DET_ACC_COUNT_CAP)
@@ -23,14 +24,14 @@ static void bump(uint64_t *counter)
 
 static struct det_acc_counters *counters_of(const struct det_acc_head *head)
 {
-    return (struct det_acc_counters *)(uintptr_t)head->counters;
+    return det_acc_at(head->counters);
 }
 
 static void claim(const struct det_acc_head *head, uint32_t slot, enum det_acc_type type)
 {
     struct det_acc_counters *counters = counters_of(head);
     const uint64_t at = __atomic_fetch_add(&counters->n_dirty, 1, __ATOMIC_RELAXED);
-    ((uint32_t *)(uintptr_t)head->dirty)[at] = slot;
+    ((uint32_t *)det_acc_at(head->dirty))[at] = slot;
     __atomic_fetch_or(&counters->types, UINT64_C(1) << type, __ATOMIC_RELAXED);
 }
 
@@ -38,7 +39,7 @@ static void claim(const struct det_acc_head *head, uint32_t slot, enum det_acc_t
 static bool find_slot(
     const struct det_acc_head *head, enum det_acc_type type, uint64_t key, uint32_t *slot)
 {
-    struct det_acc_entry *entries = (struct det_acc_entry *)(uintptr_t)head->entries;
+    struct det_acc_entry *entries = det_acc_entry(head, 0);
     uint32_t at = ((uint32_t)(key >> 5) * DET_ACC_HASH) >> head->hash_shift;
     for (uint32_t tries = 0; tries < head->probe_limit; tries++, at = (at + 1) & head->slot_mask) {
         uint64_t found = __atomic_load_n(&entries[at].key, __ATOMIC_RELAXED);
@@ -57,13 +58,14 @@ static bool find_slot(
 
 static void mark(const struct det_acc_head *head, uint32_t slot, unsigned element, uint32_t groups)
 {
-    uint64_t *state = &((struct det_acc_entry *)(uintptr_t)head->entries)[slot].state;
+    uint64_t *state = &det_acc_entry(head, slot)->state;
     const uint64_t need = UINT64_C(1) << element | (uint64_t)groups << 32;
     if ((need & ~__atomic_load_n(state, __ATOMIC_RELAXED)) != 0)
         __atomic_fetch_or(state, need, __ATOMIC_RELAXED), det_acc_ref_stats.marks++;
 }
 
 /* One signed word into one bin. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): as above */
 static void into_bin(uint64_t *bin, uint64_t magnitude, bool negative)
 {
     __atomic_fetch_add(bin, negative ? 0 - magnitude : magnitude, __ATOMIC_RELAXED);
@@ -146,7 +148,7 @@ void det_acc_ref_add(
         det_acc_ref_plain_add(type, target, bits, flush);
         return;
     }
-    uint64_t *bin = (uint64_t *)(uintptr_t)head->bins + (size_t)slot * DET_ACC_SLOT_WORDS + element;
+    uint64_t *bin = det_acc_bins(head, slot) + element;
     det_acc_ref_stats.adds++;
     mark(head, slot, element, into_slot(head, type, bin, m, s, (bits & f->sign) != 0));
     if (nan) {

@@ -121,8 +121,9 @@ static void gather(const struct det_acc_head *head, enum det_acc_type type, uint
             if (!wide)
                 det_acc_sum_add(sum, (int64_t)*word, at);
             else { /* unsigned halves, but for the last word, which holds the sign */
-                sum->digit[2 * i] += (int64_t)(uint32_t)*word;
-                sum->digit[2 * i + 1] += i == 4 ? (int64_t)*word >> 32 : (int64_t)(*word >> 32);
+                sum->digit[(size_t)2 * i] += (int64_t)(uint32_t)*word;
+                sum->digit[(size_t)2 * i + 1] +=
+                    i == 4 ? (int64_t)*word >> 32 : (int64_t)(*word >> 32);
             }
             *word = 0;
             at += 32;
@@ -191,7 +192,7 @@ void det_acc_ref_plain_add(enum det_acc_type type, void *target, uint64_t bits, 
  * free entry does not end the search; of two overlapping blocks at least the first to look sees the other. */
 static bool overlaps_other(const struct det_acc_head *head, uint64_t key, uint64_t types)
 {
-    const struct det_acc_entry *entries = (const struct det_acc_entry *)(uintptr_t)head->entries;
+    const struct det_acc_entry *entries = det_acc_entry(head, 0);
     const unsigned own = (unsigned)(key & 7) - 1;
     const uint64_t from = key & ~UINT64_C(31), until = from + det_acc_formats[own].block_bytes;
     for (unsigned type = 0; type < DET_ACC_N_TYPES; type++) {
@@ -211,7 +212,7 @@ static bool overlaps_other(const struct det_acc_head *head, uint64_t key, uint64
 static void fold_element(const struct det_acc_head *head, enum det_acc_type type, uint64_t *bin,
     uint32_t groups, void *target)
 {
-    struct det_acc_counters *counters = (struct det_acc_counters *)(uintptr_t)head->counters;
+    struct det_acc_counters *counters = det_acc_at(head->counters);
     const unsigned bytes = det_acc_formats[type].bytes;
     const bool flush = type == DET_ACC_F32 && (head->flags & DET_ACC_FLUSH_F32);
     struct det_acc_sum sum;
@@ -227,14 +228,14 @@ static void fold_element(const struct det_acc_head *head, enum det_acc_type type
 
 static void fold_slot(const struct det_acc_head *head, uint32_t slot, uint64_t types)
 {
-    struct det_acc_counters *counters = (struct det_acc_counters *)(uintptr_t)head->counters;
-    struct det_acc_entry *entry = (struct det_acc_entry *)(uintptr_t)head->entries + slot;
+    struct det_acc_counters *counters = det_acc_at(head->counters);
+    struct det_acc_entry *entry = det_acc_entry(head, slot);
     const enum det_acc_type type = (enum det_acc_type)((entry->key & 7) - 1);
     const struct det_acc_format *f = &det_acc_formats[type];
     if ((types & (types - 1)) != 0 && overlaps_other(head, entry->key, types))
         counters->mixed_types++;
-    uint64_t *bins = (uint64_t *)(uintptr_t)head->bins + (size_t)slot * DET_ACC_SLOT_WORDS;
-    char *block = (char *)(uintptr_t)(entry->key & ~UINT64_C(31));
+    uint64_t *bins = det_acc_bins(head, slot);
+    char *block = det_acc_at((entry->key & ~UINT64_C(31)));
     for (unsigned i = 0; i < f->elements; i++)
         if (entry->state >> i & 1)
             fold_element(
@@ -245,10 +246,10 @@ static void fold_slot(const struct det_acc_head *head, uint32_t slot, uint64_t t
 
 void det_acc_ref_fold(const struct det_acc_head *head, struct det_acc_report *report)
 {
-    struct det_acc_counters *counters = (struct det_acc_counters *)(uintptr_t)head->counters;
+    struct det_acc_counters *counters = det_acc_at(head->counters);
     const uint64_t types = counters->types;
     for (uint64_t i = 0; i < counters->n_dirty; i++)
-        fold_slot(head, ((const uint32_t *)(uintptr_t)head->dirty)[i], types);
+        fold_slot(head, ((const uint32_t *)det_acc_at(head->dirty))[i], types);
     report->folds++;
     report->adds += counters->adds;
     report->promotions += counters->promotions;

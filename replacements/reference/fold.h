@@ -6,6 +6,21 @@
 
 enum { DET_ACC_MAX_DIGITS = 72 };
 
+/** A device address of the head, which here is a host pointer. */
+static inline void *det_acc_at(uint64_t address)
+{
+    return (void *)(uintptr_t)
+        address; /* NOLINT(performance-no-int-to-ptr): the device knows integers */
+}
+static inline struct det_acc_entry *det_acc_entry(const struct det_acc_head *head, uint32_t slot)
+{
+    return (struct det_acc_entry *)det_acc_at(head->entries) + slot;
+}
+static inline uint64_t *det_acc_bins(const struct det_acc_head *head, uint32_t slot)
+{
+    return (uint64_t *)det_acc_at(head->bins) + (size_t)slot * DET_ACC_SLOT_WORDS;
+}
+
 /** An exact sum: sum of digit[i] * 2^(32 i) units, each digit a signed 64-bit number, not normalised. */
 struct det_acc_sum {
     int64_t digit[DET_ACC_MAX_DIGITS];

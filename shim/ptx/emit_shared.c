@@ -221,81 +221,124 @@ static void put_constants(struct det_bytes *out, enum det_ptx_type type)
         out, "\tsetp.ne.u32 %flush, %p_bits, %p_bits;\n"); /* shared memory keeps subnormals */
 }
 
+static void put_lines(struct det_bytes *out, const char *const *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        det_bytes_printf(out, "\t%s\n", lines[i]);
+}
+#define PUT_LINES(out, lines) put_lines(out, lines, sizeof(lines) / sizeof *(lines))
+
+/* The next touched element of this thread; after those, what threads that have left the kernel would have taken. Who clears
+ * the element's bit folds it. */
+static void put_next_element(struct det_bytes *out, unsigned words)
+{
+    static const char *const sweep[] = {
+        "mad.lo.u32 %bits_at, %det_sweep, 4, %bits_base;",
+        "ld.volatile.shared.u32 %u, [%bits_at];",
+        "setp.ne.u32 %p, %u, 0;",
+        "@%p bra found;",
+        "add.u32 %det_sweep, %det_sweep, 1;",
+        "bra sweep;",
+    };
+    static const char *const claim[] = {
+        "shr.u32 %u, %det_i, 5;",
+        "mad.lo.u32 %bits_at, %u, 4, %bits_base;",
+        "and.b32 %u, %det_i, 31;",
+        "shl.b32 %bit, 1, %u;",
+        "ld.volatile.shared.u32 %u, [%bits_at];",
+        "and.b32 %u, %u, %bit;",
+        "setp.eq.u32 %p, %u, 0;",
+        "@%p bra swapped;",
+        "not.b32 %det_u, %bit;",
+        "atom.shared.and.b32 %u, [%bits_at], %det_u;",
+        "and.b32 %u, %u, %bit;",
+        "setp.eq.u32 %p, %u, 0;",
+        "@%p bra swapped;",
+    };
+    det_bytes_printf(out, "\tmad.lo.u32 %%bits_base, %%n_elems, %u, %%shadow;\n", 8 * words);
+    det_bytes_text(out, "\tmov.u32 %det_next, %det_i;\n\tmov.u32 %det_sweep, 0;\nswapped:\n");
+    det_bytes_text(out, "\tmov.u32 %det_i, %det_next;\n\tadd.u32 %det_next, %det_next, %det_n;\n");
+    det_bytes_text(out, "\tsetp.lt.u32 %p, %det_i, %n_elems;\n\t@%p bra claim;\nsweep:\n");
+    det_bytes_text(out, "\tmul.lo.u32 %u, %det_sweep, 32;\n\tsetp.ge.u32 %p, %u, %n_elems;\n");
+    det_bytes_text(out, "\t@%p bra done;\n");
+    PUT_LINES(out, sweep);
+    det_bytes_text(out, "found:\n\tbrev.b32 %u, %u;\n\tclz.b32 %det_i, %u;\n");
+    det_bytes_text(out, "\tmad.lo.u32 %det_i, %det_sweep, 32, %det_i;\nclaim:\n");
+    PUT_LINES(out, claim);
+}
+
+/* digits = the halves of the element's words, the last one signed; the words become zero. */
+static void put_gather(struct det_bytes *out, unsigned words)
+{
+    static const char *const word[] = {
+        "ld.shared.u64 %bin, [%word_at];",
+        "st.shared.u64 [%word_at], 0;",
+        "and.b64 %low, %bin, 0xffffffff;",
+        "st.local.u64 [%digit_at], %low;",
+        "setp.eq.u32 %p, %n, 1;",
+        "shr.u64 %high, %bin, 32;",
+        "@%p shr.s64 %high, %bin, 32;",
+        "st.local.u64 [%digit_at+8], %high;",
+        "add.s64 %digit_at, %digit_at, 16;",
+        "mad.lo.u32 %word_at, %n_elems, 8, %word_at;",
+        "sub.u32 %n, %n, 1;",
+        "setp.ne.u32 %p, %n, 0;",
+        "@%p bra gather;",
+    };
+    det_bytes_text(
+        out, "\tmad.lo.u32 %word_at, %det_i, 8, %shadow;\n\tmov.u64 %digit_at, digits;\n");
+    det_bytes_printf(out, "\tmov.u32 %%n, %u;\ngather:\n", words);
+    PUT_LINES(out, word);
+}
+
+/* old = the element, or the element = new. */
+static void put_element(struct det_bytes *out, unsigned bits, bool store)
+{
+    const char *const width = bits == 64 ? "u64" : bits == 32 ? "u32" : "u16";
+    const char *const narrow = bits == 32 ? "%u" : "%half_word";
+    if (store) {
+        if (bits != 64)
+            det_bytes_printf(out, "\tcvt.%s.u64 %s, %%new;\n", width, narrow);
+        det_bytes_printf(
+            out, "\tst.shared.%s [%%element_at], %s;\n", width, bits == 64 ? "%new" : narrow);
+        return;
+    }
+    det_bytes_printf(out, "\tmad.lo.u32 %%element_at, %%det_i, %u, %%array;\n", bits / 8);
+    det_bytes_printf(
+        out, "\tld.shared.%s %s, [%%element_at];\n", width, bits == 64 ? "%old" : narrow);
+    if (bits != 64)
+        det_bytes_printf(out, "\tcvt.u64.%s %%old, %s;\n", width, narrow);
+}
+
 enum det_err det_ptx_emit_shadow_function(struct det_bytes *out, enum det_ptx_type type)
 {
+    static const char *const registers[] = {
+        ".reg .b32 %det_i, %det_n, %det_u, %det_q, %det_next, %det_sweep;",
+        ".reg .b32 %n_elems, %shadow, %array, %element_at, %bits_base, %bits_at, %bit, %word_at;",
+        ".reg .b16 %half_word;",
+        "ld.param.b32 %array, [p0];",
+        "ld.param.b32 %n_elems, [p1];",
+        "ld.param.b32 %shadow, [p2];",
+    };
     if (type >= DET_PTX_OTHER)
         return DET_E_UNSUPPORTED;
-    const struct det_emit_format *f = &det_emit_formats[type];
-    const unsigned words = words_of[type];
-    const char *const width = f->bits == 64 ? "u64" : f->bits == 32 ? "u32" : "u16";
+    const unsigned bits = det_emit_formats[type].bits, words = words_of[type];
     det_bytes_printf(out,
         ".func det_shadow_fold_%s(.param .b32 p0, .param .b32 p1, .param .b32 p2)\n{\n",
         names[type]);
     det_bytes_printf(out, "\t.local .align 8 .b64 digits[%u];\n", 2 * words + 4);
     if (!copy_part(out, "registers"))
         return DET_E_FORMAT;
-    det_bytes_text(out, "\t.reg .b32 %det_i, %det_n, %det_u, %det_q, %det_next, %det_sweep, "
-                        "%n_elems, %shadow, %array, "
-                        "%bits_at, %bit, %word_at;\n"
-                        "\t.reg .b16 %half_word;\n"
-                        "\tld.param.b32 %array, [p0];\n\tld.param.b32 %n_elems, "
-                        "[p1];\n\tld.param.b32 %shadow, [p2];\n");
+    PUT_LINES(out, registers);
     put_thread(out);
     put_constants(out, type);
-    det_bytes_printf(out,
-        "\tmov.u32 %%det_next, %%det_i;\n\tmov.u32 %%det_sweep, 0;\n"
-        "swapped:\n\tmov.u32 %%det_i, %%det_next;\n\tadd.u32 %%det_next, %%det_next, %%det_n;\n"
-        "\tsetp.lt.u32 %%p, %%det_i, %%n_elems;\n\t@%%p bra claim;\n"
-        /* what threads that have left the kernel would have taken */
-        "sweep:\n\tmul.lo.u32 %%u, %%det_sweep, 32;\n\tsetp.ge.u32 %%p, %%u, %%n_elems;\n\t@%%p "
-        "bra done;\n"
-        "\tmad.lo.u32 %%bits_at, %%n_elems, %u, %%shadow;\n"
-        "\tmad.lo.u32 %%bits_at, %%det_sweep, 4, %%bits_at;\n\tld.volatile.shared.u32 %%u, "
-        "[%%bits_at];\n"
-        "\tsetp.ne.u32 %%p, %%u, 0;\n\t@%%p bra found;\n\tadd.u32 %%det_sweep, %%det_sweep, "
-        "1;\n\tbra sweep;\n"
-        "found:\n\tbrev.b32 %%u, %%u;\n\tclz.b32 %%det_i, %%u;\n"
-        "\tmad.lo.u32 %%det_i, %%det_sweep, 32, %%det_i;\nclaim:\n"
-        "\tmad.lo.u32 %%bits_at, %%n_elems, %u, %%shadow;\n\tshr.u32 %%u, %%det_i, 5;\n"
-        "\tmad.lo.u32 %%bits_at, %%u, 4, %%bits_at;\n\tand.b32 %%u, %%det_i, 31;\n\tshl.b32 %%bit, "
-        "1, %%u;\n"
-        "\tld.volatile.shared.u32 %%u, [%%bits_at];\n\tand.b32 %%u, %%u, %%bit;\n\tsetp.eq.u32 "
-        "%%p, %%u, 0;\n"
-        "\t@%%p bra swapped;\n\tnot.b32 %%det_u, %%bit;\n"
-        "\tatom.shared.and.b32 %%u, [%%bits_at], %%det_u;\n\tand.b32 %%u, %%u, %%bit;\n"
-        "\tsetp.eq.u32 %%p, %%u, 0;\n\t@%%p bra swapped;\n",
-        8 * words, 8 * words);
-    /* digits = the words' halves, the last one signed; the words become zero */
-    det_bytes_printf(out,
-        "\tmad.lo.u32 %%word_at, %%det_i, 8, %%shadow;\n\tmov.u64 %%digit_at, digits;\n\tmov.u32 "
-        "%%n, %u;\n"
-        "gather:\n\tld.shared.u64 %%bin, [%%word_at];\n\tst.shared.u64 [%%word_at], 0;\n"
-        "\tand.b64 %%low, %%bin, 0xffffffff;\n\tst.local.u64 [%%digit_at], %%low;\n"
-        "\tsetp.eq.u32 %%p, %%n, 1;\n\tshr.u64 %%high, %%bin, 32;\n\t@%%p shr.s64 %%high, %%bin, "
-        "32;\n"
-        "\tst.local.u64 [%%digit_at+8], %%high;\n\tadd.s64 %%digit_at, %%digit_at, 16;\n"
-        "\tmad.lo.u32 %%word_at, %%n_elems, 8, %%word_at;\n\tsub.u32 %%n, %%n, 1;\n\tsetp.ne.u32 "
-        "%%p, %%n, 0;\n"
-        "\t@%%p bra gather;\n",
-        words);
-    det_bytes_printf(out, "\tmad.lo.u32 %%array, %%det_i, %u, %%array;\n", f->bits / 8);
-    det_bytes_printf(out, "\tld.shared.%s %s, [%%array];\n", width,
-        f->bits == 64   ? "%old"
-        : f->bits == 32 ? "%u"
-                        : "%half_word");
-    if (f->bits != 64)
-        det_bytes_printf(
-            out, "\tcvt.u64.%s %%old, %s;\n", width, f->bits == 32 ? "%u" : "%half_word");
+    put_next_element(out, words);
+    put_gather(out, words);
+    put_element(out, bits, false);
     if (!copy_part(out, "rounding"))
         return DET_E_FORMAT;
     det_bytes_text(out, "swap:\n");
-    if (f->bits != 64)
-        det_bytes_printf(
-            out, "\tcvt.%s.u64 %s, %%new;\n", width, f->bits == 32 ? "%u" : "%half_word");
-    det_bytes_printf(out, "\tst.shared.%s [%%array], %s;\n", width,
-        f->bits == 64   ? "%new"
-        : f->bits == 32 ? "%u"
-                        : "%half_word");
-    det_bytes_text(out, "\tld.param.b32 %array, [p0];\n\tbra swapped;\ndone:\n\tret;\n}\n");
+    put_element(out, bits, true);
+    det_bytes_text(out, "\tbra swapped;\ndone:\n\tret;\n}\n");
     return det_bytes_check(out);
 }
