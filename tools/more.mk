@@ -19,6 +19,8 @@ $(B)/bench/bench_%: bench/bench_%.c bench/bench.h $(B)/libdetpure.a
 	$(call say,BENCH,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(TEST_CFLAGS) -O2 -o $@ $< $(SUPPORT_$(@F)) $(B)/libdetpure.a $(SHIM_LIBS) -lpthread -lm -ldl
+SUPPORT_bench_exact_ptx := tests/support/acc_kernel.c tests/support/acc_table.c $(call soft_objs,ptx exec)
+$(B)/bench/bench_exact_ptx: $(call soft_objs,ptx exec)
 bench: $(bench_deps) $(bench_programs) $(images) ## every bench against its control; table, JSON in B/bench
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/bench.sh $(bench_programs)
 
