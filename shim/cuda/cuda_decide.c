@@ -62,6 +62,18 @@ bool det_decide_overlap(const struct det_range *targets, size_t n_targets,
     return false;
 }
 
+bool det_decide_meet(const struct det_range *a, size_t n_a, const struct det_range *b, size_t n_b)
+{
+    for (size_t i = 0; i < n_a; i++)
+        for (size_t j = 0; j < n_b; j++) {
+            const uint64_t end_a = a[i].at + (a[i].bytes != 0 ? a[i].bytes : 1);
+            const uint64_t end_b = b[j].at + (b[j].bytes != 0 ? b[j].bytes : 1);
+            if (a[i].at != 0 && b[j].at != 0 && a[i].at < end_b && b[j].at < end_a)
+                return true;
+        }
+    return false;
+}
+
 uint64_t det_decide_bytes(const struct det_range *targets, size_t n_targets, bool *all)
 {
     uint64_t n_bytes = 0;

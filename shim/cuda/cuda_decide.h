@@ -49,6 +49,9 @@ struct det_range {
 bool det_decide_overlap(const struct det_range *targets, size_t n_targets,
     const struct det_range *guards, size_t n_guards);
 
+/** May two launches add to the same bytes? Each from its pointers to the ends of their allocations (bytes 0: that address). */
+bool det_decide_meet(const struct det_range *a, size_t n_a, const struct det_range *b, size_t n_b);
+
 /** Bytes a launch may add to, each allocation's end once. *all: false when some target's extent is unknown. */
 uint64_t det_decide_bytes(const struct det_range *targets, size_t n_targets, bool *all);
 

@@ -6,6 +6,7 @@
 
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_graph.h"
+#include "shim/cuda/cuda_order.h"
 #include "shim/cuda/cuda_table.h"
 #include "shim/policy/policy.h"
 
@@ -27,6 +28,7 @@ struct job {
     CUlaunchAttribute attrs[DET_MAX_LAUNCH_ATTR];
     unsigned n_attrs, shared_bytes;
     bool cooperative, identity;
+    struct det_ledger_row *row; /* where the twin's launch is counted */
     CUresult status;
 };
 
@@ -206,13 +208,44 @@ static CUresult copy_constants(const struct job *job)
     return status;
 }
 
+static const char *unqueued(struct det_table *table, const char *why)
+{
+    det_order_failed(table);
+    return why;
+}
+
+static void stream_flags(struct det_table *table)
+{
+    unsigned flags = CU_STREAM_NON_BLOCKING;
+    if (table->flags_known || det_driver()->cuStreamGetFlags == NULL)
+        return;
+    table->blocking = det_driver()->cuStreamGetFlags(table->stream, &flags) == CUDA_SUCCESS &&
+                      !(flags & CU_STREAM_NON_BLOCKING);
+    table->flags_known = true;
+}
+
+/* Table lock held. Launches of other streams that add to the same memory come first, or the ledger says that nobody knows. */
+static const char *order(struct job *job, struct det_table *table)
+{
+    struct det_order found;
+    const bool vague = job->plan->twin->target_params >> 63 && job->n_targets == 0;
+    stream_flags(table);
+    det_order_note(table, job->targets, job->n_targets, vague, &found);
+    if (!det_order_wait(&found, job->launch->stream))
+        return unqueued(table, "cannot order streams");
+    if (found.unordered)
+        job->row = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
+            DET_RULE_ATOMICS_EXACT, "unordered streams");
+    return NULL;
+}
+
 static void captured(struct job *job, struct det_table *table, struct det_report *report,
     CUdeviceptr head, CUgraphNode kernel)
 {
     const struct det_gnode node = {
         .kernel = kernel,
         .fold = det_graph_last_node(job->launch->stream),
-        .row = job->plan->row,
+        .row = job->row,
         .unbound = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
             DET_RULE_ATOMICS_EXACT, "graph shares accumulators"),
         .twin = job->twin,
@@ -238,19 +271,22 @@ static const char *queue(struct job *job, struct det_table *table)
         status = det_table_head(table, job->twin, job->launch->stream, &head);
     if (status != CUDA_SUCCESS)
         return "no memory for accumulators";
-    struct det_report *const report = det_table_report(table, job->plan->row, job->kern->name);
+    const char *const why = order(job, table);
+    if (why != NULL)
+        return why;
+    struct det_report *const report = det_table_report(table, job->row, job->kern->name);
     if (report == NULL)
-        return "no memory for accumulators";
+        return unqueued(table, "no memory for accumulators");
     if (copy_constants(job) != CUDA_SUCCESS)
-        return "driver refused to copy constants";
+        return unqueued(table, "driver refused to copy constants");
     job->params.table = head;
     if (job->params.extra != NULL)
         memcpy(job->params.buffer + job->plan->twin->table_offset, &head, sizeof head);
     job->status = launch_twin(job);
     if (refused_at_once(job->status))
-        return "driver refused the twin's launch";
+        return unqueued(table, "driver refused the twin's launch");
     if (job->status != CUDA_SUCCESS)
-        return NULL;
+        return unqueued(table, NULL);
     const CUgraphNode kernel = job->capture != 0 ? det_graph_last_node(job->launch->stream) : NULL;
     job->status = launch_fold(job, table, head, report->device);
     if (job->status != CUDA_SUCCESS)
@@ -324,6 +360,7 @@ bool det_launch_try(struct det_launch *launch, CUresult *status)
     job.ctx = ctx;
     job.kern = kern;
     job.plan = plan;
+    job.row = plan->row;
     job.fold = NULL;
     job.n_attrs = 0;
     job.identity = plan->cls != DET_CLASS_EXACT;
@@ -337,7 +374,7 @@ bool det_launch_try(struct det_launch *launch, CUresult *status)
     }
     *status = job.status;
     if (job.status == CUDA_SUCCESS && job.capture == 0)
-        det_ledger_hit(plan->row);
+        det_ledger_hit(job.row);
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_graph.h"
+#include "shim/cuda/cuda_order.h"
 #include "shim/cuda/cuda_shim.h"
 #include "shim/cuda/cuda_state.h"
 #include "shim/policy/policy.h"
@@ -39,6 +40,7 @@ void det_cuda_fork_child(void)
     fns = NULL;
     contexts = NULL;
     det_graph_fork_child();
+    det_order_fork_child();
 }
 
 uint64_t det_serial(void)
@@ -327,6 +329,7 @@ static void tables_free(struct det_ctx *ctx)
             free(report);
         }
         free(table->old);
+        free(table->recents);
         free(table);
     }
 }

@@ -159,7 +159,9 @@ struct det_table {
     CUdeviceptr *old; /* allocations outgrown, freed when the context is idle */
     unsigned n_old;
     uint64_t bytes;
-    struct det_table *next; /* in det_ctx.tables */
+    bool flags_known, blocking;  /* blocking: in order with the legacy stream */
+    struct det_recents *recents; /* cuda_order.c */
+    struct det_table *next;      /* in det_ctx.tables */
     bool idle; /* its stream is gone: to be given to a new one once all folds have run */
 };
 
@@ -174,6 +176,7 @@ struct det_ctx {
     _Atomic int fold_state; /* 0 not built, 1 ready, -1 refused */
     CUfunction fold;
     CUresult fold_error;
+    _Atomic bool outside; /* something that may wait for the outside was queued */
     _Atomic(struct det_table *) tables;
     pthread_mutex_t slab_lock;
     char *slab_host; /* mapped host memory for reports */

@@ -2,6 +2,7 @@
  * instead of showing a result that depends on order. The calls themselves are never changed. */
 #include <errno.h>
 
+#include "shim/cuda/cuda_order.h"
 #include "shim/cuda/cuda_table.h"
 #include "shim/loader/call.h"
 
@@ -20,8 +21,10 @@ static void after(CUresult status, bool idle)
         if (idle) {
             det_inside_begin();
             struct det_ctx *const ctx = det_ctx_current();
-            if (ctx != NULL)
+            if (ctx != NULL) {
+                det_order_idle(ctx);
                 det_table_settle(ctx);
+            }
             det_inside_end();
         }
     }

@@ -71,6 +71,8 @@ struct det_table *det_table_get(struct det_ctx *ctx, CUstream stream, uint64_t c
         atomic_store(&ctx->tables, table);
     }
     if (table != NULL) {
+        if (table->stream != stream || table->idle)
+            table->flags_known = false;
         table->stream = stream;
         table->thread = thread;
         table->capture = capture;
