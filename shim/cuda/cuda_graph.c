@@ -169,9 +169,11 @@ void det_graph_copied(CUgraph from, CUgraph to, det_graph_map map, void *arg)
 {
     size_t n;
     struct det_gnode *const nodes = nodes_of(graphs, from, &n, NULL);
+    const uint64_t copy = det_mix(det_serial());
     for (size_t i = 0; i < n; i++) {
         nodes[i].kernel = nodes[i].kernel != NULL ? map(nodes[i].kernel, arg) : NULL;
         nodes[i].fold = nodes[i].fold != NULL ? map(nodes[i].fold, arg) : NULL;
+        nodes[i].branch = det_mix(nodes[i].branch ^ copy);
     }
     if (n != 0) {
         pthread_mutex_lock(&lock);
@@ -276,7 +278,7 @@ static CUresult node_params(const struct det_gnode *node, CUdeviceptr head)
 static bool node_rebind(struct det_gnode *node, uint64_t capture)
 {
     struct det_table *const table =
-        det_table_get(node->table->ctx, node->table->stream, capture ^ node->table->serial << 32);
+        det_table_get(node->table->ctx, node->table->stream, det_mix(capture ^ node->branch) | 1);
     CUdeviceptr head = 0;
     bool ok = false;
     if (table == NULL || node->kernel == NULL || node->fold == NULL ||
@@ -302,12 +304,28 @@ static bool node_rebind(struct det_gnode *node, uint64_t capture)
 /* Fresh tables for all twins among `nodes`; where that fails the launches cannot be vouched for. */
 static void rebind(struct det_gnode *nodes, size_t n)
 {
-    const uint64_t capture = det_serial() | (uint64_t)1 << 63;
+    const uint64_t capture = det_mix(det_serial());
     const CUstreamCaptureMode mode = det_capture_relax();
     for (size_t i = 0; i < n; i++)
         if (nodes[i].twin != NULL && !node_rebind(&nodes[i], capture))
             nodes[i].row = nodes[i].unbound;
     det_capture_restore(mode);
+}
+
+static bool meet(const struct det_gnode *a, const struct det_gnode *b)
+{
+    return a->anywhere || b->anywhere ||
+           det_decide_meet(a->target, a->n_targets, b->target, b->n_targets);
+}
+
+/* Two branches that add to the same memory: the graph's edges may order them, but we do not follow edges. */
+static void find_unordered(struct det_gnode *nodes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i && nodes[i].twin != NULL; j++)
+            if (nodes[j].twin != NULL && nodes[i].branch != nodes[j].branch &&
+                meet(&nodes[i], &nodes[j]))
+                nodes[i].row = nodes[i].unordered;
 }
 
 /* Before an executable is made or updated from `graph`. Returns its nodes (to be freed), with tables nobody else uses. */
@@ -317,6 +335,8 @@ static struct det_gnode *claim(CUgraph graph, size_t *n)
     const int saved = errno;
     det_inside_begin();
     struct det_gnode *const nodes = nodes_of(graphs, graph, n, &bound);
+    if (nodes != NULL)
+        find_unordered(nodes, *n);
     if (nodes != NULL && bound) {
         rebind(nodes, *n);
         list_replace(&graphs, graph, nodes, *n);

@@ -4,19 +4,26 @@
 #ifndef DET_CUDA_GRAPH_H
 #define DET_CUDA_GRAPH_H
 
+#include "shim/cuda/cuda_decide.h"
 #include "shim/cuda/cuda_state.h"
 
+enum { DET_GNODE_TARGETS = 4 };
 /** One kernel of a graph. Without a twin only `row` is set. */
 struct det_gnode {
     CUgraphNode kernel, fold; /* NULL when the driver cannot tell */
-    struct det_ledger_row *row,
-        *unbound; /* unbound: where it counts when it runs without tables of its own */
+    struct det_ledger_row *row;
+    /* where it counts when it has no tables of its own, or meets another branch */
+    struct det_ledger_row *unbound, *unordered;
     const struct det_twin *twin;
     const void *original; /* the program's handle */
     struct det_table *table;
     struct det_report *report;
     const char *name; /* of the kernel; lives as long as the context */
     size_t n_params, table_offset;
+    uint64_t branch; /* nodes of one branch run in order and share a table */
+    struct det_range target[DET_GNODE_TARGETS]; /* what it adds to; more: anywhere */
+    size_t n_targets;
+    bool anywhere;
     CUdeviceptr head; /* what the extra parameter holds */
     uint64_t slots;   /* asked for */
     size_t shared_extra;

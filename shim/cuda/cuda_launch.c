@@ -242,12 +242,17 @@ static const char *order(struct job *job, struct det_table *table)
 static void captured(struct job *job, struct det_table *table, struct det_report *report,
     CUdeviceptr head, CUgraphNode kernel)
 {
-    const struct det_gnode node = {
+    struct det_gnode node = {
         .kernel = kernel,
         .fold = det_graph_last_node(job->launch->stream),
         .row = job->row,
         .unbound = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
             DET_RULE_ATOMICS_EXACT, "graph shares accumulators"),
+        .unordered = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
+            DET_RULE_ATOMICS_EXACT, "unordered branches"),
+        .branch = table->serial,
+        .n_targets = job->n_targets < DET_GNODE_TARGETS ? job->n_targets : DET_GNODE_TARGETS,
+        .anywhere = job->n_targets == 0 || job->n_targets > DET_GNODE_TARGETS,
         .twin = job->twin,
         .original = job->launch->function,
         .table = table,
@@ -259,6 +264,7 @@ static void captured(struct job *job, struct det_table *table, struct det_report
         .slots = slots_asked(job),
         .shared_extra = job->shared_bytes - job->launch->shared_bytes,
     };
+    memcpy(node.target, job->targets, node.n_targets * sizeof *node.target);
     det_graph_captured(job->capture, &node);
 }
 

@@ -1,0 +1,74 @@
+/* Graphs and meeting streams on the software GPU (programs/cuda_graphs.c): tables of a copy are its own, each replay counts,
+ * edits keep the twin, what we do not do is named; and code of another architecture is never touched. */
+#include "bench_gpu.h"
+
+#define GRAPHS BUILD "/preload/cuda_graphs "
+
+static const char *const plain[] = { "LD_PRELOAD", NULL };
+static const char *const preloaded[] = { SHIM, NULL };
+
+static int distinct(const char *program, const char *const env[], const char *name, int n)
+{
+    char *seen[64];
+    int n_seen = 0;
+    for (int seed = 1; seed <= n; seed++) {
+        char *value = result_of(program, seed, env, name);
+        int i = 0;
+        while (i < n_seen && strcmp(seen[i], value) != 0)
+            i++;
+        if (i == n_seen)
+            seen[n_seen++] = value;
+        else
+            free(value);
+    }
+    return n_seen;
+}
+
+static void expect_log(const char *program, const char *text)
+{
+    struct child child = on_softgpu(program, 1, preloaded);
+    cr_expect_eq(child.exit_status, 0, "%s", child.out);
+    cr_expect(strstr(child.err, text), "wanted '%s' in: %s", text, child.err);
+    child_free(&child);
+}
+
+#define REPEATS(way, result, text)                                                                 \
+    Test(cuda_graphs, way##_repeats, .timeout = 600)                                               \
+    {                                                                                              \
+        cr_expect_gt(distinct(GRAPHS #way, plain, result, 4), 1, "the software GPU must bite");    \
+        cr_expect_eq(distinct(GRAPHS #way, preloaded, result, 12), 1);                             \
+        expect_log(GRAPHS #way, text);                                                             \
+    }
+REPEATS(two, "y", "detshim:")
+REPEATS(clone, "y", "detshim:")
+REPEATS(child, "y", "unordered branches")
+REPEATS(update, "y2", " 2 exact")
+REPEATS(edit, "y2", " 2 exact")
+REPEATS(meet, "y", " 4 exact")
+
+Test(cuda_graphs, the_program_finds_its_own_kernel_in_a_captured_graph)
+{
+    struct child child = on_softgpu(GRAPHS "edit", 1, preloaded);
+    cr_expect(strstr(child.out, "edited 1\n"), "%s", child.out);
+    child_free(&child);
+}
+
+Test(cuda_graphs, a_node_added_by_name_is_left_alone_and_named)
+{
+    cr_expect_gt(distinct(GRAPHS "by_name", preloaded, "y", 5), 1);
+    expect_log(GRAPHS "by_name", "explicit graph node");
+}
+
+Test(cuda_graphs, an_order_fixed_by_the_program_does_not_deadlock)
+{
+    expect_log(GRAPHS "wait_value", "unordered streams");
+}
+
+Test(cuda_graphs, code_of_another_architecture_is_unknown_and_never_rewritten)
+{
+    const char *const program = BUILD "/preload/cross_arch";
+    cr_expect_gt(distinct(program, preloaded, "y", 5), 1, "it runs as it is");
+    expect_log(program, "2 unknown");
+    expect_log(program, "0 exact");
+    expect_log(program, "PTX of another architecture (compute_80 beside sm_90)");
+}
