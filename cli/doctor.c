@@ -213,7 +213,8 @@ static void show_preloads(void)
 {
     char *list = strdup(getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "");
     bool first = true;
-    for (char *entry = strtok(list, ": "); entry; entry = strtok(NULL, ": "), first = false) {
+    for (char *entry = list ? strtok(list, ": ") : NULL; entry;
+         entry = strtok(NULL, ": "), first = false) {
         const bool ours = strcmp(base(entry), "libdetshim.so") == 0;
         printf("preload      %s%s\n", entry,
             ours && !first ? ": not the first; one that hooks dlsym before us hides calls" : "");

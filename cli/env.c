@@ -24,6 +24,7 @@ struct request {
     char **command;
 };
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the type is argp's
 static error_t take(int key, char *arg, struct argp_state *state)
 {
     struct request *request = state->input;

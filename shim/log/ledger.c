@@ -179,7 +179,7 @@ size_t det_ledger_sorted(struct det_ledger_row ***rows)
 void det_ledger_sorted_free(struct det_ledger_row **rows, size_t n)
 {
     if (rows)
-        munmap(rows, n * sizeof *rows);
+        munmap(rows, n * sizeof(void *));
 }
 
 void det_ledger_forget(void)
