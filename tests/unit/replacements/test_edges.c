@@ -285,7 +285,8 @@ static uint64_t layout_sum(struct layout l, uint64_t initial, const uint64_t *ad
 {
     const unsigned p = (unsigned)oracle_formats[l.type].p;
     const uint64_t sign = oracle_sign(l.type), hidden = UINT64_C(1) << (p - 1);
-    int64_t bins[80] = { 0 };
+    enum { N_BINS = 264 };
+    int64_t bins[N_BINS] = { 0 };
     for (size_t i = 0; i < n; i++) {
         const uint64_t magnitude = addends[i] & (sign - 1), e = magnitude >> (p - 1);
         const unsigned s = e ? (unsigned)e - 1 : 0;
@@ -298,7 +299,7 @@ static uint64_t layout_sum(struct layout l, uint64_t initial, const uint64_t *ad
             bins[bin] = (int64_t)((uint64_t)bins[bin] + (addends[i] & sign ? 0 - digit : digit));
         }
     }
-    return oracle_sum_words(l.type, initial, bins, 80, l.step);
+    return oracle_sum_words(l.type, initial, bins, N_BINS, l.step);
 }
 
 /* How many of 30 x 14 multisets come out wrong; specials and signed zeros, which no bin sees, are left out. */

@@ -90,6 +90,42 @@ Test(acc_ptxas, every_form_is_accepted, .timeout = 300)
     }
 }
 
+Test(acc_ptxas, symbols_offsets_and_immediates_are_accepted, .timeout = 60)
+{
+    static const struct {
+        enum det_ptx_type type;
+        const char *address, *addend, *original;
+    } cases[] = {
+        { DET_PTX_F32, "counts+4", "0f3F800000", "red.global.add.f32 [counts+4], 0f3F800000;" },
+        { DET_PTX_F32, "counts", "1.0", "red.global.add.f32 [counts], 1.0;" },
+        { DET_PTX_F32, "%rd1+-8", "-1.5", "red.global.add.f32 [%rd1+-8], -1.5;" },
+        { DET_PTX_F32, "%rd1+8", "%r1", "red.global.add.f32 [%rd1+8], %r1;" },
+        { DET_PTX_F64, "counts+8", "0d3FF0000000000000",
+            "red.global.add.f64 [counts+8], 0d3FF0000000000000;" },
+        { DET_PTX_F64, "%rd1", "%rd1", "red.global.add.f64 [%rd1], %rd1;" },
+    };
+    struct det_bytes text = { 0 };
+    det_bytes_text(&text,
+        ".version 6.0\n.target sm_60\n.address_size 64\n.global .align 8 .b8 counts[64];\n"
+        ".visible .entry k(.param .u64 p0, .param .u64 p1)\n{\n\t.reg .b64 %rd<3>;\n\t.reg .b32 "
+        "%r<2>;\n"
+        "\tld.param.u64 %rd1, [p0];\n\tld.param.u64 %rd2, [p1];\n\tmov.u32 %r1, 0;\n");
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct det_ptx_add add = { .type = cases[i].type,
+            .n_lanes = 1,
+            .address = cases[i].address,
+            .addend = &cases[i].addend,
+            .table = "%rd2",
+            .original = cases[i].original,
+            .serial = i,
+            .version = 60,
+            .target = 60 };
+        cr_assert_eq(det_ptx_emit_add(&text, &add), DET_OK);
+    }
+    det_bytes_text(&text, "\tret;\n}\n");
+    cr_assert_str_empty(refused(text.data, text.n_bytes, 80));
+}
+
 Test(acc_ptxas, control_a_broken_form_is_refused, .timeout = 60)
 {
     const char text[] = ".version 6.0\n.target sm_60\n.address_size 64\n.visible .entry "
