@@ -21,6 +21,11 @@ struct targets {
     uint64_t roots, guards; /* bits of analysis->roots */
 };
 
+/** Note a hazard at an instruction; `as` may be NULL. */
+enum det_err det_ptx_site(struct verdict *v, const struct analysis *a, uint32_t inst,
+    enum hazard hazard, const struct access *as);
+/** Can this instruction follow one of the float adds? */
+bool det_ptx_after_add(const struct analysis *a, const struct targets *t, uint32_t inst);
 enum det_err det_ptx_judge(struct verdict *v, struct analysis *a, struct targets *t);
 /** Index of the function a call names, -1 when it cannot be told. */
 int det_ptx_callee(const struct analysis *a, uint32_t inst, bool *indirect);
