@@ -189,6 +189,7 @@ $(B)/preload/%: tests/preload/programs/%.c $(B)/setup.mk
 $(B)/preload/%: tests/preload/programs/%.cpp $(B)/setup.mk
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=gnu++17 -O1 -g -o $@ $<
+FLAGS_preload_symbols = -default-stream per-thread
 # Its PTX is of another architecture than its machine code.
 $(B)/preload/cross_arch: NVCC_FLAGS = -O2 -gencode arch=compute_80,code=compute_80 -gencode arch=compute_90,code=sm_90
 $(B)/preload/%: tests/preload/programs/%.cu $(B)/setup.mk

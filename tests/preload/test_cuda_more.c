@@ -1,0 +1,66 @@
+/* Driver wrappers on the software GPU, continued: host threads, fork, module variables through the runtime with a default stream
+ * per thread, settings and refusals that must look the same with and without us. */
+#include "bench_gpu.h"
+
+static const char *const plain[] = { "LD_PRELOAD", NULL };
+static const char *const preloaded[] = { SHIM, NULL };
+
+static bool all_equal(const char *program, const char *const env[], const char *name, int n)
+{
+    char *const first = result_of(program, 1, env, name);
+    bool equal = true;
+    for (int seed = 2; seed <= n; seed++) {
+        char *const value = result_of(program, seed, env, name);
+        equal &= strcmp(first, value) == 0;
+        free(value);
+    }
+    free(first);
+    return equal;
+}
+
+static void expect_log(const char *program, const char *text)
+{
+    struct child child = on_softgpu(program, 1, preloaded);
+    cr_expect(strstr(child.err, text), "wanted '%s' in: %s", text, child.err);
+    child_free(&child);
+}
+
+Test(cuda_more, two_host_threads_on_one_stream_and_on_their_own, .timeout = 600)
+{
+    const char *const program = BUILD "/preload/cuda_threads";
+    static const char *const names[] = { "shared", "first", "second" };
+    cr_expect_not(all_equal(program, plain, "shared", 4), "the software GPU must bite");
+    for (int i = 0; i < 3; i++)
+        cr_expect(all_equal(program, preloaded, names[i], 6), "%s", names[i]);
+    expect_log(program, "73 exact");
+}
+
+Test(cuda_more, a_forked_child_prints_nothing_and_ends_well)
+{
+    struct child child = on_softgpu(BUILD "/preload/cuda_threads", 1, preloaded);
+    cr_expect(strstr(child.out, "child 0\n"), "%s", child.out);
+    cr_expect_eq(count_lines(child.err, "detshim: run_to_run"), 1, "%s", child.err);
+    child_free(&child);
+}
+
+Test(cuda_more, variables_and_constants_through_the_runtime)
+{
+    const char *const program = BUILD "/preload/symbols";
+    cr_expect_not(all_equal(program, plain, "sums", 4), "the software GPU must bite");
+    cr_expect(all_equal(program, preloaded, "sums", 20));
+    expect_log(program, "3 exact, 1 ordered");
+}
+
+Test(cuda_more, settings_and_refusals_look_the_same)
+{
+    const char *const program = BUILD "/preload/cuda_settings";
+    struct child without = on_softgpu(program, 1, plain), with = on_softgpu(program, 1, preloaded);
+    char *const a = strstr(without.out, "result "), *const b = strstr(with.out, "result ");
+    cr_assert(a && b, "%s%s", without.out, with.out);
+    cr_expect_str_neq(a, b, "this seed rounds otherwise than the exact sum");
+    *a = *b = '\0';
+    cr_expect_str_eq(without.out, with.out);
+    cr_expect(strstr(with.err, "2 exact"), "%s", with.err);
+    child_free(&without);
+    child_free(&with);
+}
