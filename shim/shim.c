@@ -5,7 +5,10 @@
 
 #include "detshim/detshim.h"
 #include "shim/choices/choices.h"
+#include "shim/cuda/cuda_shim.h"
 #include "shim/entropy/entropy.h"
+#include "shim/image/known.h"
+#include "shim/image/registry.h"
 #include "shim/loader/call.h"
 #include "shim/loader/loader.h"
 #include "shim/log/log.h"
@@ -29,6 +32,9 @@ static void before_fork(void)
 
 static void in_fork_child(void)
 {
+    det_cuda_fork_child();
+    det_registry_fork_child();
+    det_known_fork_child();
     det_log_fork_child();
     if (det_entropy_armed()) {
         det_path_fork_child();
@@ -48,5 +54,6 @@ __attribute__((destructor)) static void end(void)
 {
     det_choices_finish();
     det_loader_self_test();
+    det_cuda_finish();
     det_log_finish();
 }

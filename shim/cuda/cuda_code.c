@@ -7,6 +7,7 @@
 #include "shim/cuda/cuda_decide.h"
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_state.h"
+#include "shim/image/known.h"
 #include "shim/image/registry.h"
 #include "shim/policy/policy.h"
 
@@ -54,6 +55,23 @@ static void code_pick(struct det_code *code, const struct det_image *image)
     code->entry.payload = (const uint8_t *)code->packed.data;
 }
 
+/* Machine code that a compiler in this process made from PTX we saw. */
+static void code_known(struct det_code *code, const void *bytes, size_t n_bytes)
+{
+    if (code->voice != DET_VOICE_NONE || !det_known_find(bytes, n_bytes, &code->packed))
+        return;
+    code->voice = DET_VOICE_PTX;
+    code->reason[0] = '\0';
+    code->entry = (struct det_image_entry){
+        .kind = DET_IMAGE_PTX,
+        .sm = code->sm,
+        .payload = (const uint8_t *)code->packed.data,
+        .payload_bytes = code->packed.n_bytes,
+        .plain_bytes = code->packed.n_bytes,
+        .pack = DET_PACK_NONE,
+    };
+}
+
 void det_code_read(struct det_unit *unit, const void *bytes, size_t n_bytes)
 {
     unsigned kinds[DET_MAX_SM_KINDS];
@@ -69,6 +87,7 @@ void det_code_read(struct det_unit *unit, const void *bytes, size_t n_bytes)
         code->sm = kinds[i];
         if (err == DET_OK) {
             code_pick(code, &image);
+            code_known(code, bytes, n_bytes);
             continue;
         }
         struct det_line line = {

@@ -75,8 +75,8 @@ DET_EXPORT CUresult cuLinkAddFile_v2(CUlinkState state, CUjitInputType type, con
     const int saved = errno;
     if (status == CUDA_SUCCESS) {
         struct det_bytes file = { 0 };
-        const bool read = type == CU_JIT_INPUT_PTX &&
-                          det_io_read_file(path, (size_t)1 << 30, &file) == DET_OK;
+        const bool read =
+            type == CU_JIT_INPUT_PTX && det_io_read_file(path, (size_t)1 << 30, &file) == DET_OK;
         input(state, type, read ? file.data : NULL, file.n_bytes);
         det_bytes_free(&file);
     }

@@ -16,8 +16,8 @@ static void keep_ptx(nvrtcProgram prog, const char *cubin)
     const __typeof__(&nvrtcGetPTXSize) ptx_size =
         (__typeof__(&nvrtcGetPTXSize))(uintptr_t)det_family_symbol(
             DET_FAMILY_NVRTC, "nvrtcGetPTXSize");
-    const __typeof__(&nvrtcGetPTX) get_ptx = (__typeof__(&nvrtcGetPTX))(uintptr_t)det_family_symbol(
-        DET_FAMILY_NVRTC, "nvrtcGetPTX");
+    const __typeof__(&nvrtcGetPTX) get_ptx =
+        (__typeof__(&nvrtcGetPTX))(uintptr_t)det_family_symbol(DET_FAMILY_NVRTC, "nvrtcGetPTX");
     size_t n_cubin = 0, n_ptx = 0;
     if (cubin_size == NULL || ptx_size == NULL || get_ptx == NULL ||
         cubin_size(prog, &n_cubin) != NVRTC_SUCCESS || n_cubin == 0 ||

@@ -95,6 +95,7 @@ WAY(contexts, "third", 6)
 WAY(reload, "y", 6)
 WAY(variables, "more", 6)
 WAY(capture, "y", 6)
+WAY(linker, "y", 4)
 
 Test(cuda_flow, launches_round_once_each)
 {

@@ -64,3 +64,17 @@ Test(cuda_more, settings_and_refusals_look_the_same)
     child_free(&without);
     child_free(&with);
 }
+
+/* nvrtcGetCUBIN, cuLinkAddFile, cuLinkAddFile_v2: the program gets what it gets without us; the PTX is noted in the log. */
+Test(cuda_more, ptx_of_run_time_compiled_machine_code_is_kept)
+{
+    const char *const program = BUILD "/preload/nvrtc_cubin";
+    const char *const logged[] = { SHIM, "DETSHIM_LOG=stderr", "DETSHIM_LOG_LEVEL=call", NULL };
+    struct child without = on_softgpu(program, 1, plain), with = on_softgpu(program, 1, logged);
+    if (without.exit_status == 77)
+        cr_skip_test("no NVRTC");
+    cr_expect_str_eq(without.out, with.out);
+    cr_expect(strstr(with.err, "its PTX is kept"), "%s", with.err);
+    child_free(&without);
+    child_free(&with);
+}

@@ -195,6 +195,25 @@ static void capture(void)
     OK(CU(cuGraphDestroy)(graph));
 }
 
+/* The driver's linker with one PTX input: compiled, nothing to link. */
+static void linker(void)
+{
+    CUlinkState state;
+    CUfunction f;
+    void *image;
+    size_t n_bytes;
+    const CUdeviceptr y = drv_zeros(M);
+    OK(CU(cuLinkCreate_v2)(0, NULL, NULL, &state));
+    OK(CU(cuLinkAddData_v2)(
+        state, CU_JIT_INPUT_PTX, (void *)drv_ptx, sizeof drv_ptx, "drv", 0, NULL, NULL));
+    OK(CU(cuLinkComplete)(state, &image, &n_bytes));
+    OK(CU(cuModuleLoadData)(&module, image));
+    OK(CU(cuLinkDestroy)(state));
+    OK(CU(cuModuleGetFunction)(&f, module, "sum"));
+    launch(f, y, N, M, NULL);
+    drv_print("y", y, M);
+}
+
 /* Every target gets one addend: nothing to reorder, and rewriting must not change a bit. */
 static void single(void)
 {
@@ -232,7 +251,7 @@ int main(int argc, char **argv)
     } ways[] = { { "plain", plain }, { "extra", extra }, { "ex", ex }, { "ptsz", ptsz },
         { "cooperative", cooperative }, { "library", library }, { "streams", streams },
         { "contexts", contexts }, { "reload", reload }, { "variables", variables },
-        { "capture", capture }, { "single", single }, { "many", many } };
+        { "capture", capture }, { "linker", linker }, { "single", single }, { "many", many } };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         if (argc > 1 && strcmp(argv[1], ways[i].name) == 0) {
             drv_start();
