@@ -151,6 +151,9 @@ def tensorflow(name, python):
     repeats(name + " dropout, batch norm, tf.data", python, ["keras_dropout.py"])
     own_seeds(name + " three seeds", python, ["keras_mlp.py", "1", "three"])
     twice(name, python, "keras_mlp.py")
+    fake = run(python, ["keras_fake_gpu.py"], seed=1)
+    report(all(line in fake for line in ("before False", "with a GPU True", "generator True", "uniform True", "hidden again False")),
+           name + ": with a (faked) GPU the Python side is on, without it off", fake[-300:])
     newer = name not in ("tfold",)
     if newer:
         own_seeds(name + " set_random_seed", python, ["keras_mlp.py", "1", "set_random_seed"])
