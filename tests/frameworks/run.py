@@ -24,7 +24,7 @@ ENVIRONMENTS = {
     "tf": (["python3.11", "python3.12", "python3"], ["tensorflow-cpu"]),
     "tf212": (["python3.11", "python3.10"], ["tensorflow-cpu==2.12.1"]),
     "tf28": (["python3.10", "python3.9"], ["tensorflow-cpu==2.8.4", "protobuf<3.20", "numpy<1.24"]),
-    "tfold": (["python3.7"], ["tensorflow-cpu==2.2.3", "protobuf<3.20"]),
+    "tfold": (["python3.7"], ["tensorflow-cpu==2.1.0", "protobuf<3.20"]),
     "torch": (["python3.11", "python3.12", "python3"], ["torch", "numpy"]),
     "torch24": (["python3.11", "python3.12"], ["torch==2.4.1", "numpy<2"]),
     "jax": (["python3.11", "python3.12", "python3"], ["jax[cpu]", "numpy"]),
@@ -148,17 +148,17 @@ def recipe(label, python, newer):
 
 def tensorflow(name, python):
     repeats(name + " mlp", python, ["keras_mlp.py"])
-    repeats(name + " dropout, batch norm, tf.data", python, ["keras_dropout.py"])
     own_seeds(name + " three seeds", python, ["keras_mlp.py", "1", "three"])
     twice(name, python, "keras_mlp.py")
+    if name == "tfold":  # Python 3.7 has no audit hooks: only the C part acts, and only this much is claimed
+        return recipe(name, python, False)
+    repeats(name + " dropout, batch norm, tf.data", python, ["keras_dropout.py"])
     fake = run(python, ["keras_fake_gpu.py"], seed=1)
     report(all(line in fake for line in ("before False", "with a GPU True", "generator True", "uniform True", "hidden again False")),
            name + ": with a (faked) GPU the Python side is on, without it off", fake[-300:])
-    newer = name not in ("tfold",)
-    if newer:
-        own_seeds(name + " set_random_seed", python, ["keras_mlp.py", "1", "set_random_seed"])
-        repeats(name + " generators", python, ["keras_generators.py"], runs=3)
-    recipe(name, python, newer)
+    own_seeds(name + " set_random_seed", python, ["keras_mlp.py", "1", "set_random_seed"])
+    repeats(name + " generators", python, ["keras_generators.py"], runs=3)
+    recipe(name, python, True)
 
 
 def pytorch(name, python):
