@@ -21,9 +21,12 @@ DET_EXPORT CUresult cuCtxDestroy_v2(CUcontext ctx)
         return DET_REAL(cuCtxDestroy_v2)(ctx);
 
     det_reports_collect(false);
+    det_ctx_going(ctx, true);
     const CUresult status = DET_REAL(cuCtxDestroy_v2)(ctx);
     if (status == CUDA_SUCCESS)
         forget(ctx);
+    else
+        det_ctx_going(ctx, false);
     det_leave(DET_ID_cuCtxDestroy_v2);
     return status;
 }
@@ -40,19 +43,31 @@ static void on_device(struct det_ctx *ctx, void *arg)
         primary->found = ctx->handle;
 }
 
-/* The primary context of a device was reset, or its last user let it go. */
-static void primary_gone(CUdevice device)
+static CUcontext primary_going(CUdevice device)
+{
+    struct primary primary = { device, NULL };
+    const int saved = errno;
+    det_reports_collect(false);
+    det_ctx_each(on_device, &primary);
+    if (primary.found != NULL)
+        det_ctx_going(primary.found, true);
+    errno = saved;
+    return primary.found;
+}
+
+/* It was reset, or its last user let it go; or somebody still holds it. */
+static void primary_gone(CUdevice device, CUcontext ctx)
 {
     const struct det_driver *const cu = det_driver();
     unsigned flags = 0;
-    int active = 0;
+    int active = 1;
+    if (ctx == NULL)
+        return;
     if (cu->cuDevicePrimaryCtxGetState == NULL ||
         cu->cuDevicePrimaryCtxGetState(device, &flags, &active) != CUDA_SUCCESS || active)
-        return;
-    struct primary primary = { device, NULL };
-    det_ctx_each(on_device, &primary);
-    if (primary.found != NULL)
-        forget(primary.found);
+        det_ctx_going(ctx, false);
+    else
+        forget(ctx);
 }
 
 #define PRIMARY(symbol)                                                                            \
@@ -61,10 +76,9 @@ static void primary_gone(CUdevice device)
         if (!det_enter(DET_ID_##symbol))                                                           \
             return DET_REAL(symbol)(dev);                                                          \
                                                                                                    \
-        det_reports_collect(false);                                                                \
+        const CUcontext ctx = primary_going(dev);                                                  \
         const CUresult status = DET_REAL(symbol)(dev);                                             \
-        if (status == CUDA_SUCCESS)                                                                \
-            primary_gone(dev);                                                                     \
+        primary_gone(dev, ctx);                                                                    \
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \
     }

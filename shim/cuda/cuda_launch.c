@@ -28,6 +28,7 @@ struct job {
     CUlaunchAttribute attrs[DET_MAX_LAUNCH_ATTR];
     unsigned n_attrs, shared_bytes;
     bool cooperative, identity;
+    bool capped, too_large; /* the capped twin is used; the ordinary one needs too many registers */
     struct det_ledger_row *row; /* where the twin's launch is counted */
     CUresult status;
 };
@@ -99,6 +100,7 @@ static const char *check_fit(struct job *job)
         .blocks = (uint64_t)l->grid[0] * l->grid[1] * l->grid[2],
         .resident_blocks = UINT64_MAX,
     };
+    job->too_large = fit.max_threads != 0 && fit.threads > fit.max_threads;
     const char *why = det_decide_fit(&fit);
     if (why != NULL)
         return why;
@@ -128,7 +130,7 @@ static const char *prepare(struct job *job, unsigned code)
     if (l->config != NULL &&
         (why = det_attrs_make(l->config, job->attrs, &job->n_attrs, &job->cooperative)) != NULL)
         return why;
-    job->twin = det_twin_get(job->kern->unit, job->ctx, code);
+    job->twin = det_twin_get(job->kern->unit, job->ctx, code, job->capped);
     if (job->twin == NULL)
         return "out of memory";
     if (job->twin->error != CUDA_SUCCESS)
@@ -289,6 +291,7 @@ static const char *queue(struct job *job, struct det_table *table)
     if (job->params.extra != NULL)
         memcpy(job->params.buffer + job->plan->twin->table_offset, &head, sizeof head);
     job->status = launch_twin(job);
+    job->too_large = job->status == CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
     if (refused_at_once(job->status))
         return unqueued(table, "driver refused the twin's launch");
     if (job->status != CUDA_SUCCESS)
@@ -307,6 +310,9 @@ static const char *queue(struct job *job, struct det_table *table)
 
 static const char *run(struct job *job, unsigned code)
 {
+    memset(&job->params, 0, sizeof job->params);
+    job->too_large = false;
+    job->n_attrs = 0;
     const char *why = prepare(job, code);
     if (why == NULL)
         why = det_params_make(&job->params, job->launch->params, job->launch->extra,
@@ -338,9 +344,13 @@ static bool with_context(struct job *job, unsigned code, const char **why)
         *why = "context of the stream not usable";
         return false;
     }
-    memset(&job->params, 0, sizeof job->params);
     *why = run(job, code);
     det_params_free(&job->params);
+    if (*why != NULL && job->too_large && !job->capped) {
+        job->capped = true;
+        *why = run(job, code);
+        det_params_free(&job->params);
+    }
     if (other)
         cu->cuCtxPopCurrent_v2(&popped);
     return *why == NULL;
@@ -368,6 +378,7 @@ bool det_launch_try(struct det_launch *launch, CUresult *status)
     job.plan = plan;
     job.row = plan->row;
     job.fold = NULL;
+    job.capped = job.too_large = false;
     job.n_attrs = 0;
     job.identity = plan->cls != DET_CLASS_EXACT;
     job.capture = launch->capture;

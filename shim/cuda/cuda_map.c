@@ -8,6 +8,7 @@
 #include "shim/cuda/cuda_graph.h"
 #include "shim/cuda/cuda_order.h"
 #include "shim/cuda/cuda_shim.h"
+#include "shim/cuda/cuda_table.h"
 #include "shim/cuda/cuda_state.h"
 #include "shim/policy/policy.h"
 
@@ -365,12 +366,23 @@ void det_ctx_drop(CUcontext handle)
 
 void det_ctx_each(void (*each)(struct det_ctx *ctx, void *arg), void *arg)
 {
-    struct det_ctx *list[64];
-    size_t n = 0;
     det_map_lock();
-    for (struct det_ctx *ctx = contexts; ctx != NULL && n < 64; ctx = ctx->hh.next)
-        list[n++] = ctx;
+    for (struct det_ctx *ctx = contexts, *next; ctx != NULL; ctx = next) {
+        next = ctx->hh.next;
+        if (!ctx->going)
+            each(ctx, arg);
+    }
     det_map_unlock();
-    for (size_t i = 0; i < n; i++)
-        each(list[i], arg);
+}
+
+void det_ctx_going(CUcontext handle, bool going)
+{
+    struct det_ctx *ctx = NULL;
+    det_map_lock();
+    HASH_FIND_PTR(contexts, &handle, ctx);
+    if (ctx != NULL)
+        ctx->going = going;
+    det_map_unlock();
+    if (!going)
+        det_reports_expect(); /* what nobody read meanwhile */
 }

@@ -55,16 +55,15 @@ static bool report_read(struct det_table *table, struct det_report *report, bool
     return now.folds == atomic_load(&report->launched);
 }
 
+/* Map lock held. */
 static void context_read(struct det_ctx *ctx, void *arg)
 {
     const bool peek = *(const bool *)arg;
     bool done = true;
-    det_map_lock();
     for (struct det_table *t = atomic_load(&ctx->tables); t != NULL; t = t->next)
         for (struct det_report *r = __atomic_load_n(&t->reports, __ATOMIC_ACQUIRE); r != NULL;
              r = r->next)
             done &= report_read(t, r, peek);
-    det_map_unlock();
     if (!done)
         det_reports_expect();
 }

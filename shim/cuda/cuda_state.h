@@ -106,6 +106,7 @@ struct det_copy {
 };
 /** The second module of a unit in one context. */
 struct det_twin {
+    bool capped;
     uint64_t serial, ctx_serial;
     unsigned code;
     CUmodule module;
@@ -169,7 +170,7 @@ struct det_ctx {
     CUcontext handle;
     uint64_t serial;
     CUdevice device;
-    bool primary;
+    bool primary, going;
     unsigned sm, n_sms;
     int max_shared_optin;
     uint64_t memory_bytes, used_bytes, ceiling_bytes;
@@ -214,6 +215,9 @@ struct det_ctx *det_ctx_current(void);
 struct det_ctx *det_ctx_find(CUcontext handle);
 /** Forget a context that is being destroyed: its modules, twins and tables. */
 void det_ctx_drop(CUcontext handle);
+/** The context may be destroyed by the call that follows: nobody reads its reports until it is known to live. */
+void det_ctx_going(CUcontext handle, bool going);
+/** Each context that is not going, with the map lock held. */
 void det_ctx_each(void (*each)(struct det_ctx *ctx, void *arg), void *arg);
 
 /* cuda_code.c */
@@ -229,8 +233,10 @@ const struct det_ptx_twin *det_code_twin(struct det_unit *unit, unsigned code, c
 struct det_kern *det_kern_foreign(const void *function);
 
 /* cuda_twin.c */
-/** The twin of `unit` in `ctx`, which is current; built now unless it was. NULL when host memory is out; look at `error`. */
-const struct det_twin *det_twin_get(struct det_unit *unit, struct det_ctx *ctx, unsigned code);
+/** The twin of `unit` in `ctx`, which is current; built now unless it was. NULL when host memory is out; look at `error`.
+ *  capped: with few enough registers for the largest blocks. */
+const struct det_twin *det_twin_get(
+    struct det_unit *unit, struct det_ctx *ctx, unsigned code, bool capped);
 /** Fold kernel of the context, which is current; NULL with *error. */
 CUfunction det_fold_get(struct det_ctx *ctx, CUresult *error);
 /** Apply the settings of `kern` to its twins that exist. */

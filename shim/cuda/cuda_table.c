@@ -96,11 +96,9 @@ struct gone {
 static void stream_gone(struct det_ctx *ctx, void *arg)
 {
     const struct gone *const gone = arg;
-    det_map_lock();
     for (struct det_table *t = atomic_load(&ctx->tables); t != NULL; t = t->next)
         if (t->stream == gone->stream && t->capture == 0)
             t->idle = true;
-    det_map_unlock();
 }
 
 void det_table_stream_gone(CUstream stream)

@@ -122,6 +122,20 @@ static CUresult find_constants(
     return CUDA_SUCCESS;
 }
 
+/* 64 registers let the largest block, 1,024 threads, run on every device of compute capability 6.0 and later. */
+static void cap_registers(struct det_jit *jit)
+{
+    unsigned at = 0;
+    while (at < jit->n && jit->option[at] != CU_JIT_MAX_REGISTERS)
+        at++;
+    if (at == DET_MAX_JIT)
+        return;
+    jit->option[at] = CU_JIT_MAX_REGISTERS;
+    jit->value[at] = (void *)(uintptr_t)64;
+    if (at == jit->n)
+        jit->n++;
+}
+
 /* Context current. */
 static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
 {
@@ -129,6 +143,8 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
     const char *text_why = "";
     const struct det_ptx_twin *const text = det_code_twin(unit, index, &text_why);
     struct det_jit jit = unit->jit;
+    if (twin->capped)
+        cap_registers(&jit);
     twin->error = CUDA_ERROR_INVALID_SOURCE;
     if (text == NULL) {
         why(twin, text_why, twin->error);
@@ -155,17 +171,19 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
     }
 }
 
-static const struct det_twin *twin_find(struct det_unit *unit, const struct det_ctx *ctx)
+static const struct det_twin *twin_find(
+    struct det_unit *unit, const struct det_ctx *ctx, bool capped)
 {
     for (struct det_twin *t = atomic_load(&unit->twins); t != NULL; t = t->next)
-        if (t->ctx_serial == ctx->serial)
+        if (t->ctx_serial == ctx->serial && t->capped == capped)
             return t;
     return NULL;
 }
 
-const struct det_twin *det_twin_get(struct det_unit *unit, struct det_ctx *ctx, unsigned index)
+const struct det_twin *det_twin_get(
+    struct det_unit *unit, struct det_ctx *ctx, unsigned index, bool capped)
 {
-    const struct det_twin *found = twin_find(unit, ctx);
+    const struct det_twin *found = twin_find(unit, ctx, capped);
     if (found != NULL)
         return found;
     struct det_twin *const made = calloc(1, sizeof *made);
@@ -173,11 +191,12 @@ const struct det_twin *det_twin_get(struct det_unit *unit, struct det_ctx *ctx, 
         return NULL;
     made->serial = det_serial();
     made->ctx_serial = ctx->serial;
+    made->capped = capped;
     const CUstreamCaptureMode mode = det_capture_relax();
     build(made, unit, index);
     det_capture_restore(mode);
     det_map_lock(); /* two threads may have built it: the first one counts */
-    found = twin_find(unit, ctx);
+    found = twin_find(unit, ctx, capped);
     if (found == NULL) {
         made->next = atomic_load(&unit->twins);
         atomic_store(&unit->twins, made);

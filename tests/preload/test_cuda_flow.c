@@ -188,6 +188,19 @@ Test(cuda_flow, a_driver_that_cannot_compile_the_twin_is_named)
     expect_uncovered("plain", fold, "driver refused the fold kernel");
 }
 
+Test(cuda_flow, a_twin_that_needs_too_many_registers_is_built_with_fewer)
+{
+    const char *const once[] = { SHIM, "SOFTGPU_FAIL=cuLaunchKernel:1:701", NULL };
+    struct child child;
+    cr_expect_eq(distinct("plain", once, "y", 6), 1);
+    run_with(&child, "plain", 1, once);
+    cr_expect(strstr(child.err, "1 exact"), "%s", child.err);
+    child_free(&child);
+    const char *const twice[] = { SHIM, "SOFTGPU_FAIL=cuLaunchKernel:1:701,cuLaunchKernel:1:701",
+        NULL };
+    expect_uncovered("plain", twice, "driver refused the twin's launch");
+}
+
 Test(cuda_flow, no_memory_for_accumulators_leaves_the_original)
 {
     /* the program allocates twice itself */
