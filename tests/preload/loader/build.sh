@@ -17,18 +17,27 @@ cc="${CC:-gcc} -w -g -fPIC -D_GNU_SOURCE"
 
 # --- the watch library: every exported driver function but the two that getproc.c defines
 sed -nE 's/^DET_DRIVER_FN\(.*, "(cu[A-Za-z0-9_]+)"\)$/\1/p' "$root/shim/loader/driver_versions.def" | LC_ALL=C sort -u |
-    grep -vxE 'cuGetProcAddress(_v2)?' | sed 's/.*/DET_CALL(&, 0, COUNT)/' >"$out/gen/watch_driver.def"
+    grep -vxE 'cuGetProcAddress(_v2)?' | sed 's/.*/DET_CALL(&, 0, COUNT)/' >"$out/gen/watch_driver.new"
+cmp -s "$out/gen/watch_driver.new" "$out/gen/watch_driver.def" || mv "$out/gen/watch_driver.new" "$out/gen/watch_driver.def"
 sed -nE 's/^DET_DRIVER_FN\("(cu[A-Za-z0-9]+)",.*/\1/p' "$root/shim/loader/driver_versions.def" | LC_ALL=C sort -u >"$out/names"
 printf '%s\n' 'cuNotThere' '' 'cuMemAlloc_v2' >>"$out/names"
 echo '{ global: dlsym; dlvsym; dlopen; cu*; nccl*; nvrtc*; nvJitLink*; __cuda*; watch_*; local: *; };' >"$out/gen/watch.map"
 watch() { # name, flags
-    local name=$1
+    local name=$1 wrappers=$here/watch/watch.c
     shift
+    if [ -n "${FAST:-}" ]; then # seven hundred wrappers take the compiler longest
+        wrappers=$out/gen/watch.o
+        if [ ! -e "$wrappers" ] || [ -n "$(find "$here/watch" "$out"/gen/watch_driver.def "$root"/shim/loader/*.h -newer "$wrappers" | head -1)" ]; then
+            # shellcheck disable=SC2086
+            $cc -std=gnu11 -fvisibility=hidden -ftls-model=initial-exec -fexceptions -O1 -I"$here/watch" -I"$out/gen" -I"$root" \
+                -I"$root/include" -c -o "$wrappers" "$here/watch/watch.c"
+        fi
+    fi
     # shellcheck disable=SC2086
     $cc -std=gnu11 -fvisibility=hidden -ftls-model=initial-exec -fexceptions -O2 -fno-builtin \
         -fno-tree-loop-distribute-patterns -I"$here/watch" -I"$out/gen" -I"$root" -I"$root/include" -isystem "$cuda/include" "$@" \
         -shared -Wl,-Bsymbolic-functions,-z,defs,-z,now,-z,nodelete -Wl,--version-script="$out/gen/watch.map" -o "$out/$name.new" \
-        "$here/watch/watch.c" "$root"/shim/loader/*.c "$root"/shim/loader/*.S "$pure" ${LIBS--l:liblz4.a -l:libzstd.a}
+        "$wrappers" "$root"/shim/loader/*.c "$root"/shim/loader/*.S "$pure" ${LIBS--l:liblz4.a -l:libzstd.a}
     mv "$out/$name.new" "$out/$name"
 }
 if [ -n "${FAST:-}" ]; then # one build stands for all: for mutants
@@ -43,7 +52,12 @@ elif [ -z "${ONLY_PROBES:-}" ]; then
     watch libwatch_instr.so -finstrument-functions -fno-optimize-sibling-calls &
 fi
 
-# --- doubles
+# --- doubles and probes: not built again when only the shim changed
+if [ -e "$out/doubles" ] && [ -z "$(find "$here" -newer "$out/doubles" -type f | head -1)" ]; then
+    wait
+    touch "$out/done"
+    exit 0
+fi
 lib() { # file, source, flags
     local file=$1 source=$2
     shift 2
@@ -91,4 +105,4 @@ for probe in "$here"/probes/*.c; do
     $cc -fno-pic -no-pie -O1 -o "$out/$name" "$probe" -Wl,--no-as-needed "${libs[@]}" -Wl,-rpath,"\$ORIGIN" -ldl -lpthread
 done
 wait
-touch "$out/done"
+touch "$out/doubles" "$out/done"

@@ -45,8 +45,9 @@ static void cudnn(const char *folder)
     const long created = in(lib, "cudnnCreateTensorDescriptor")(&made);
     const long set = in(lib, "cudnnSetTensor4dDescriptor")(made, 0L, 0L, 1L, 2L, 3L, 4L);
     const long destroyed = in(lib, "cudnnDestroyTensorDescriptor")(made);
-    printf("result cudnn=%ld created=%d made=%d set=%d destroyed=%d counted=%ld\n", version, (int)created, made != 0, (int)set,
-        (int)destroyed, count("cudnnGetVersion") + count("cudnnCreateTensorDescriptor"));
+    printf("result cudnn=%ld created=%d made=%d set=%d destroyed=%d counted=%ld\n", version,
+        (int)created, made != 0, (int)set, (int)destroyed,
+        count("cudnnGetVersion") + count("cudnnCreateTensorDescriptor"));
 }
 
 static void cublas(const char *folder, const char *soname, const char *light)
@@ -56,7 +57,8 @@ static void cublas(const char *folder, const char *soname, const char *light)
     void *lib = open_in(folder, soname);
     int major = -1;
     const long status = lib ? in(lib, "cublasGetProperty")(0L, &major) : -1;
-    printf("result cublas=%d status=%d counted=%ld\n", major, (int)status, count("cublasGetProperty"));
+    printf(
+        "result cublas=%d status=%d counted=%ld\n", major, (int)status, count("cublasGetProperty"));
 }
 
 static void nccl(const char *folder)
@@ -76,8 +78,9 @@ static void curand(const char *folder)
     const long created = in(lib, "curandCreateGeneratorHost")(&generator, 161L); /* Philox4_32_10 */
     const long seeded = in(lib, "curandSetPseudoRandomGeneratorSeed")(generator, 42L);
     const long drawn = in(lib, "curandGenerate")(generator, numbers, 4L);
-    printf("result curand=%08x%08x%08x%08x created=%d seeded=%d drawn=%d counted=%ld\n", numbers[0], numbers[1], numbers[2],
-        numbers[3], (int)created, (int)seeded, (int)drawn, count("curandGenerate"));
+    printf("result curand=%08x%08x%08x%08x created=%d seeded=%d drawn=%d counted=%ld\n", numbers[0],
+        numbers[1], numbers[2], numbers[3], (int)created, (int)seeded, (int)drawn,
+        count("curandGenerate"));
     in(lib, "curandDestroyGenerator")(generator);
 }
 
@@ -86,7 +89,8 @@ static void nvrtc(const char *folder, const char *soname)
     void *lib = open_in(folder, soname), *program = 0;
     if (!lib)
         return;
-    static const char source[] = "extern \"C\" __global__ void add(float *x) { atomicAdd(x, 1.0f); }";
+    static const char source[] =
+        "extern \"C\" __global__ void add(float *x) { atomicAdd(x, 1.0f); }";
     const char *options[] = { "--gpu-architecture=compute_80" };
     size_t n = 0;
     const long made = in(lib, "nvrtcCreateProgram")(&program, source, "add.cu", 0L, 0L, 0L);
@@ -97,8 +101,9 @@ static void nvrtc(const char *folder, const char *soname)
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < n; i++)
         hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
-    printf("result nvrtc=%016llx made=%d compiled=%d atomic=%d counted=%ld\n", (unsigned long long)hash, (int)made, (int)compiled,
-        strstr(text, ".add.f32") != 0, count("nvrtcCompileProgram"));
+    printf("result nvrtc=%016llx made=%d compiled=%d atomic=%d counted=%ld\n",
+        (unsigned long long)hash, (int)made, (int)compiled, strstr(text, ".add.f32") != 0,
+        count("nvrtcCompileProgram"));
     in(lib, "nvrtcDestroyProgram")(&program);
 }
 

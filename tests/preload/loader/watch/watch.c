@@ -12,7 +12,8 @@ static _Atomic long outer[DET_N_CALLS], nested[DET_N_CALLS];
 /* Counts are read when nothing else runs; exact under threads they are not. */
 static inline void count(_Atomic long *n)
 {
-    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(
+        n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
 #define WATCH_OWN(symbol)
@@ -23,7 +24,7 @@ static inline void count(_Atomic long *n)
         long k, long l)                                                                            \
     {                                                                                              \
         const bool first = det_enter(DET_ID_##symbol);                                             \
-        count(first ? &outer[DET_ID_##symbol] : &nested[DET_ID_##symbol]);                                               \
+        count(first ? &outer[DET_ID_##symbol] : &nested[DET_ID_##symbol]);                         \
         const function real =                                                                      \
             (function)(uintptr_t)det_real(DET_ID_##symbol, __builtin_return_address(0));           \
         const long result = real(a, b, c, d, e, f, g, h, i, j, k, l);                              \
