@@ -15,21 +15,24 @@ static void forget(CUcontext ctx)
     errno = saved;
 }
 
-DET_EXPORT CUresult cuCtxDestroy_v2(CUcontext ctx)
-{
-    if (!det_enter(DET_ID_cuCtxDestroy_v2))
-        return DET_REAL(cuCtxDestroy_v2)(ctx);
-
-    det_reports_collect(false);
-    det_ctx_going(ctx, true);
-    const CUresult status = DET_REAL(cuCtxDestroy_v2)(ctx);
-    if (status == CUDA_SUCCESS)
-        forget(ctx);
-    else
-        det_ctx_going(ctx, false);
-    det_leave(DET_ID_cuCtxDestroy_v2);
-    return status;
-}
+#define CONTEXT_DESTROY(symbol)                                                                    \
+    DET_EXPORT CUresult symbol(CUcontext ctx)                                                      \
+    {                                                                                              \
+        if (!det_enter(DET_ID_##symbol))                                                           \
+            return DET_REAL(symbol)(ctx);                                                          \
+                                                                                                   \
+        det_reports_collect(false);                                                                \
+        det_ctx_going(ctx, true);                                                                  \
+        const CUresult status = DET_REAL(symbol)(ctx);                                             \
+        if (status == CUDA_SUCCESS)                                                                \
+            forget(ctx);                                                                           \
+        else                                                                                       \
+            det_ctx_going(ctx, false);                                                             \
+        det_leave(DET_ID_##symbol);                                                                \
+        return status;                                                                             \
+    }
+CONTEXT_DESTROY(cuCtxDestroy)
+CONTEXT_DESTROY(cuCtxDestroy_v2)
 
 struct primary {
     CUdevice device;
@@ -87,16 +90,20 @@ PRIMARY(cuDevicePrimaryCtxReset_v2)
 PRIMARY(cuDevicePrimaryCtxRelease)
 PRIMARY(cuDevicePrimaryCtxRelease_v2)
 
-/* Destroying a stream does not wait for it: its table rests until its folds have run. */
-DET_EXPORT CUresult cuStreamDestroy_v2(CUstream hStream)
-{
-    if (!det_enter(DET_ID_cuStreamDestroy_v2))
-        return DET_REAL(cuStreamDestroy_v2)(hStream);
-
-    const int saved = errno;
-    det_table_stream_gone(hStream); /* before: the address may be reused at once */
-    errno = saved;
-    const CUresult status = DET_REAL(cuStreamDestroy_v2)(hStream);
-    det_leave(DET_ID_cuStreamDestroy_v2);
-    return status;
-}
+/* Destroying a stream does not wait for it: its table rests until its folds have run. Before the call, since the address may
+ * be reused at once. */
+#define STREAM_DESTROY(symbol)                                                                     \
+    DET_EXPORT CUresult symbol(CUstream hStream)                                                   \
+    {                                                                                              \
+        if (!det_enter(DET_ID_##symbol))                                                           \
+            return DET_REAL(symbol)(hStream);                                                      \
+                                                                                                   \
+        const int saved = errno;                                                                   \
+        det_table_stream_gone(hStream);                                                            \
+        errno = saved;                                                                             \
+        const CUresult status = DET_REAL(symbol)(hStream);                                         \
+        det_leave(DET_ID_##symbol);                                                                \
+        return status;                                                                             \
+    }
+STREAM_DESTROY(cuStreamDestroy)
+STREAM_DESTROY(cuStreamDestroy_v2)

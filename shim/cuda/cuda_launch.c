@@ -359,17 +359,23 @@ static bool with_context(struct job *job, unsigned code, const char **why)
 bool det_launch_try(struct det_launch *launch, CUresult *status)
 {
     struct det_kern *kern = det_fn_find(launch->function);
-    struct det_ctx *const ctx = det_ctx_of(launch->stream);
     launch->row = NULL;
     launch->capture = det_capture_any() ? det_capture_id(launch->stream) : 0;
     if (kern == NULL)
         kern = det_kern_foreign(launch->function);
-    if (kern == NULL || ctx == NULL)
+    if (kern == NULL)
         return false;
-    const unsigned code = det_code_index(kern->unit, ctx->sm);
+    /* Where all devices are of one kind, an ordinary launch needs no question to the driver. */
+    struct det_ctx *ctx = NULL;
+    unsigned code = 0;
+    if (kern->unit->n_codes > 1) {
+        if ((ctx = det_ctx_of(launch->stream)) == NULL)
+            return false;
+        code = det_code_index(kern->unit, ctx->sm);
+    }
     const struct det_plan *const plan = det_plan_get(kern, code);
     launch->row = plan->row;
-    if (!plan->use_twin)
+    if (!plan->use_twin || (ctx == NULL && (ctx = det_ctx_of(launch->stream)) == NULL))
         return false;
     struct job job;
     job.launch = launch;
