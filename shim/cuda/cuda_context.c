@@ -79,7 +79,7 @@ static void primary_gone(CUdevice device, CUcontext ctx)
         if (!det_enter(DET_ID_##symbol))                                                           \
             return DET_REAL(symbol)(dev);                                                          \
                                                                                                    \
-        const CUcontext ctx = primary_going(dev);                                                  \
+        CUcontext ctx = primary_going(dev);                                                        \
         const CUresult status = DET_REAL(symbol)(dev);                                             \
         primary_gone(dev, ctx);                                                                    \
         det_leave(DET_ID_##symbol);                                                                \

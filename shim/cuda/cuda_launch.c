@@ -296,7 +296,7 @@ static const char *queue(struct job *job, struct det_table *table)
         return unqueued(table, "driver refused the twin's launch");
     if (job->status != CUDA_SUCCESS)
         return unqueued(table, NULL);
-    const CUgraphNode kernel = job->capture != 0 ? det_graph_last_node(job->launch->stream) : NULL;
+    CUgraphNode kernel = job->capture != 0 ? det_graph_last_node(job->launch->stream) : NULL;
     job->status = launch_fold(job, table, head, report->device);
     if (job->status != CUDA_SUCCESS)
         return NULL;
