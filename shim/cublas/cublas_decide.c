@@ -1,17 +1,22 @@
-/* See cublas_decide.h. Newer enumerators are written as numbers where the oldest supported header lacks them. */
+/* See cublas_decide.h. */
 #include "shim/cublas/cublas_decide.h"
 
-enum { AUTOTUNE = 999, FP64_FIXED_POINT_MATH = 8, COMPUTE_64F_FIXED_POINT = 79, FLAGS = ~15 };
+enum { FLAGS = ~15 };
 
 cublasAtomicsMode_t det_cublas_atomics(cublasAtomicsMode_t asked)
 {
     return det_rule_acts(DET_RULE_CUBLAS_ATOMICS) ? CUBLAS_ATOMICS_NOT_ALLOWED : asked;
 }
 
+bool det_cublas_math_emulates(cublasMath_t mode)
+{
+    return ((int)mode & ~FLAGS) == DET_CUBLAS_FIXED_POINT_MATH;
+}
+
 cublasMath_t det_cublas_math(cublasMath_t asked)
 {
     const int mode = (int)asked;
-    if ((mode & ~FLAGS) != FP64_FIXED_POINT_MATH || !det_rule_acts(DET_RULE_CUBLAS_EMULATION))
+    if (!det_cublas_math_emulates(asked) || !det_rule_acts(DET_RULE_CUBLAS_EMULATION))
         return asked;
     return (
         cublasMath_t)(mode & FLAGS); /* flags such as DISALLOW_REDUCED_PRECISION_REDUCTION stay */
@@ -19,13 +24,14 @@ cublasMath_t det_cublas_math(cublasMath_t asked)
 
 cublasGemmAlgo_t det_cublas_algo(cublasGemmAlgo_t asked)
 {
-    return (int)asked == AUTOTUNE && det_rule_acts(DET_RULE_CUBLAS_AUTOTUNE) ? CUBLAS_GEMM_DEFAULT
-                                                                             : asked;
+    return (int)asked == DET_CUBLAS_TIMED && det_rule_acts(DET_RULE_CUBLAS_AUTOTUNE)
+               ? CUBLAS_GEMM_DEFAULT
+               : asked;
 }
 
 cublasComputeType_t det_cublas_compute(cublasComputeType_t asked)
 {
-    return (int)asked == COMPUTE_64F_FIXED_POINT && det_rule_acts(DET_RULE_CUBLAS_EMULATION)
+    return (int)asked == DET_CUBLAS_FIXED_POINT && det_rule_acts(DET_RULE_CUBLAS_EMULATION)
                ? CUBLAS_COMPUTE_64F
                : asked;
 }

@@ -2,12 +2,15 @@
 #include <cublas_v2.h>
 
 #include "shim/cublas/cublas_decide.h"
+#include "shim/cublas/cublas_ledger.h"
 #include "shim/loader/call.h"
 #include "shim/log/log.h"
 
 /* Log what differs and give it back through the pointers. */
-static void decide(const char *call, cublasComputeType_t *compute, cublasGemmAlgo_t *algo)
+static void decide(
+    enum det_call id, cublasHandle_t handle, cublasComputeType_t *compute, cublasGemmAlgo_t *algo)
 {
+    const char *call = det_call_name(id);
     const cublasComputeType_t asked_compute = *compute;
     const cublasGemmAlgo_t asked_algo = *algo;
     *compute = det_cublas_compute(asked_compute);
@@ -16,6 +19,17 @@ static void decide(const char *call, cublasComputeType_t *compute, cublasGemmAlg
         det_log_override(call, DET_RULE_CUBLAS_EMULATION, "computeType", asked_compute, *compute);
     if (*algo != asked_algo)
         det_log_override(call, DET_RULE_CUBLAS_AUTOTUNE, "algo", asked_algo, *algo);
+
+    enum det_cublas_outcome outcome = det_cublas_handle_outcome(handle, false);
+    if ((int)*compute == DET_CUBLAS_FIXED_POINT)
+        outcome = DET_CUBLAS_EMULATION_LEFT;
+    else if ((int)*algo == DET_CUBLAS_TIMED)
+        outcome = DET_CUBLAS_AUTOTUNE_LEFT;
+    else if (*compute != asked_compute)
+        outcome = DET_CUBLAS_EMULATION_PINNED;
+    else if (*algo != asked_algo)
+        outcome = DET_CUBLAS_AUTOTUNE_PINNED;
+    det_cublas_count(id, outcome);
 }
 
 /* integer: int, or int64_t in the _64 forms */
@@ -48,7 +62,7 @@ static void decide(const char *call, cublasComputeType_t *compute, cublasGemmAlg
     {                                                                                              \
         if (!det_enter(DET_ID_##symbol))                                                           \
             return DET_REAL(symbol)(values, compute, algo);                                        \
-        decide(DET_NAME(symbol), &compute, &algo);                                                 \
+        decide(DET_ID_##symbol, handle, &compute, &algo);                                          \
         const cublasStatus_t status = DET_REAL(symbol)(values, compute, algo);                     \
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \

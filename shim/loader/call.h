@@ -30,6 +30,9 @@ void det_leave(enum det_call call);
 void det_inside_begin(void);
 void det_inside_end(void);
 
+/** Does this address lie inside a loaded library of one of the families (cuDNN calling cuBLASLt)? A short walk. */
+bool det_caller_is_vendor(const void *caller);
+
 /** Address of the real function for this caller (instance rules: notes/interposition.md section 3.5); a stub that returns
  *  the family's "not initialised" status when no library has it. Never NULL, never ours. */
 void *det_real(enum det_call call, const void *caller);

@@ -20,7 +20,7 @@ struct det_open det_filter_dlopen(const char *path, int mode, const void *caller
 
 static enum det_call wrapped(const char *name)
 {
-    if (!name || (name[0] != 'c' && name[0] != 'n' && name[0] != '_'))
+    if (!name || (name[0] != 'c' && name[0] != 'n' && name[0] != 'p' && name[0] != '_'))
         return DET_N_CALLS;
     return det_call_find(name);
 }

@@ -185,6 +185,11 @@ static struct det_instance *holder_of(const void *address)
     return NULL;
 }
 
+bool det_caller_is_vendor(const void *caller)
+{
+    return holder_of(caller) != NULL;
+}
+
 struct det_instance *det_instance_at(const void *address)
 {
     det_instances_scan();

@@ -44,28 +44,68 @@ bool det_pins_known(const char *module)
     return false;
 }
 
+static _Atomic bool broken[DET_N_RULES];
+
+bool det_pins_hold(enum det_rule rule)
+{
+    return det_rule_acts(rule) && !atomic_load(&broken[rule]);
+}
+
+/* One of the words of the last column? They may hold commas and colons. */
+static bool keeps_promise(size_t i, const char *now)
+{
+    if (pins[i].value && strcmp(pins[i].value, now) == 0)
+        return true;
+    for (const char *at = pins[i].also; *at; at += strspn(at, " ")) {
+        char word[64];
+        const size_t n = strcspn(at, " ");
+        if (n < sizeof word) {
+            memcpy(word, at, n);
+            word[n] = 0;
+            if (det_text_glob(word, now))
+                return true;
+        }
+        at += n;
+    }
+    return false;
+}
+
+static void set_one(size_t i, struct det_line *set)
+{
+    const char *name = pins[i].variable, *value = pins[i].value, *now = getenv(name);
+    if (!value) {
+        if (!now)
+            return;
+        det_log_override_text("environment", pins[i].rule, name, now, "unset");
+        unsetenv(name);
+    } else if (!now) {
+        setenv(name, value, 0);
+        if (set)
+            det_line_printf(set, "%s=%s\n", name, value);
+        det_log_override_text("environment", pins[i].rule, name, "unset", value);
+    } else if (keeps_promise(i, now)) {
+        det_log_kept("environment", pins[i].rule, name, now);
+    } else {
+        atomic_store(&broken[pins[i].rule], true);
+        det_log_conflict("environment", pins[i].rule, name, now);
+    }
+}
+
 void det_pins_module(const char *module, struct det_line *set)
 {
     static _Atomic bool done[N_PINS];
     if (!det_policy_active())
         return;
-    for (size_t i = 0; i < N_PINS; i++) {
-        if (!listed(pins[i].modules, module) || !det_rule_acts(pins[i].rule) ||
-            atomic_exchange(&done[i], true))
-            continue;
-        const char *now = getenv(pins[i].variable);
-        if (!now) {
-            setenv(pins[i].variable, pins[i].value, 0);
-            if (set)
-                det_line_printf(set, "%s=%s\n", pins[i].variable, pins[i].value);
-            det_log_override_text(
-                "environment", pins[i].rule, pins[i].variable, "unset", pins[i].value);
-        } else if (det_text_in_list(pins[i].also, now) || strcmp(pins[i].value, now) == 0) {
-            det_log_kept("environment", pins[i].rule, pins[i].variable, now);
-        } else {
-            det_log_conflict("environment", pins[i].rule, pins[i].variable, now);
-        }
-    }
+    for (size_t i = 0; i < N_PINS; i++)
+        if (listed(pins[i].modules, module) && det_rule_acts(pins[i].rule) &&
+            !atomic_exchange(&done[i], true))
+            set_one(i, set);
+}
+
+void det_pins_library(const char *name)
+{
+    det_pins_vendor();
+    det_pins_module(name, NULL);
 }
 
 void det_pins_vendor(void)
