@@ -28,6 +28,7 @@ for form in $forms; do
     say $? "preloaded $form repeats"
 done
 for pair in "loop_f32 native_f32" "loop_f64 native_f64" "through_struct native_f32"; do
+    # shellcheck disable=SC2086 # two words on purpose
     set -- $pair
     [ "$(hash_of exact.1 "$1")" = "$(hash_of exact.1 "$2")" ]
     say $? "preloaded $1 has the bits of $2"

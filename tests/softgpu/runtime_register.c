@@ -154,7 +154,8 @@ cudaError_t rt_kernel(const void *host, CUkernel *kernel)
             rt_legacy.cuLibraryGetKernel_(&f->kernel, f->image->library, f->name);
         if (result != CUDA_SUCCESS) {
             f->kernel = NULL;
-            return result == CUDA_ERROR_NOT_FOUND ? cudaErrorInvalidDeviceFunction : rt_from(result);
+            return result == CUDA_ERROR_NOT_FOUND ? cudaErrorInvalidDeviceFunction
+                                                  : rt_from(result);
         }
     }
     *kernel = f->kernel;

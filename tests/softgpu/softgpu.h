@@ -23,11 +23,13 @@ struct sg_kernel *sg_module_kernel(struct sg_module *module, const char *name);
 /** .global and .const variables: storage lives as long as the module. */
 bool sg_module_global(struct sg_module *module, const char *name, void **at, size_t *n_bytes);
 const char *sg_kernel_name(const struct sg_kernel *kernel);
-size_t sg_kernel_params(const struct sg_kernel *kernel, const struct sg_param **params, size_t *total_bytes);
+size_t sg_kernel_params(
+    const struct sg_kernel *kernel, const struct sg_param **params, size_t *total_bytes);
 size_t sg_kernel_shared_bytes(const struct sg_kernel *kernel);
 size_t sg_kernel_local_bytes(const struct sg_kernel *kernel);
 size_t sg_kernel_const_bytes(const struct sg_kernel *kernel);
-unsigned sg_kernel_registers(const struct sg_kernel *kernel);   /* an estimate: distinct 32-bit registers, 16..255 */
+unsigned sg_kernel_registers(
+    const struct sg_kernel *kernel); /* an estimate: distinct 32-bit registers, 16..255 */
 unsigned sg_kernel_max_threads(const struct sg_kernel *kernel); /* .maxntid or 1024 */
 
 /* --- schedule --- */
@@ -38,7 +40,8 @@ struct sg_schedule {
     bool in_order; /* no randomness: blocks and warps in index order */
 };
 void sg_schedule_seed(struct sg_schedule *schedule, uint64_t seed);
-uint32_t sg_schedule_pick(struct sg_schedule *schedule, uint32_t n); /* 0 … n-1; mixes the choice into the hash */
+uint32_t sg_schedule_pick(
+    struct sg_schedule *schedule, uint32_t n); /* 0 … n-1; mixes the choice into the hash */
 
 /* --- execution --- */
 struct sg_dim {
@@ -51,7 +54,15 @@ struct sg_launch {
     const void *params; /* packed by the kernel's offsets; copied */
     bool cooperative;   /* all blocks resident together */
 };
-enum sg_fault { SG_OK, SG_ILLEGAL_ADDRESS, SG_ILLEGAL_INSTRUCTION, SG_TRAP, SG_MISALIGNED, SG_DEADLOCK, SG_ASSERT };
+enum sg_fault {
+    SG_OK,
+    SG_ILLEGAL_ADDRESS,
+    SG_ILLEGAL_INSTRUCTION,
+    SG_TRAP,
+    SG_MISALIGNED,
+    SG_DEADLOCK,
+    SG_ASSERT
+};
 struct sg_grid;
 struct sg_grid *sg_grid_start(const struct sg_launch *launch);
 /** Run some more of the grid (a random number of warp instructions from a random resident block); true when it ended. The

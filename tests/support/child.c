@@ -116,7 +116,8 @@ const char *child_result(const char *text, const char *name)
     char key[80];
     value[0] = 0;
     snprintf(key, sizeof key, " %s=", name);
-    for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+    for (const char *line = text; line && *line;
+         line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
         if (strncmp(line, "result ", 7) != 0)
             continue;
         const char *at = strstr(line, key);

@@ -106,7 +106,8 @@ __device__ double add_by_cas(double *at, double v)
 }
 
 // u32: add min max and or xor exch-count inc dec; u64: add max; f64 by CAS; f16x2 and bf16x2 adds of small whole numbers
-extern "C" __global__ void atomics(unsigned *u, unsigned long long *w, double *d, float *f, __half2 *h, __nv_bfloat162 *b)
+extern "C" __global__ void atomics(
+    unsigned *u, unsigned long long *w, double *d, float *f, __half2 *h, __nv_bfloat162 *b)
 {
     unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     atomicAdd(&u[0], i);
@@ -151,14 +152,28 @@ extern "C" __global__ void divergent(int *out)
     for (unsigned v = threadIdx.x * 7 + 1; v != 1; n++)
         v = v & 1 ? 3 * v + 1 : v / 2;
     switch (threadIdx.x & 7) {
-    case 0: n += 100; break;
-    case 1: n *= 3; break;
-    case 2: n -= 5; break;
-    case 3: n ^= 77; break;
-    case 4: n <<= 2; break;
-    case 5: n = -n; break;
-    case 6: return;
-    default: n |= 1;
+    case 0:
+        n += 100;
+        break;
+    case 1:
+        n *= 3;
+        break;
+    case 2:
+        n -= 5;
+        break;
+    case 3:
+        n ^= 77;
+        break;
+    case 4:
+        n <<= 2;
+        break;
+    case 5:
+        n = -n;
+        break;
+    case 6:
+        return;
+    default:
+        n |= 1;
     }
     __syncwarp(__activemask());
     out[threadIdx.x] = n;
@@ -189,8 +204,14 @@ __device__ __noinline__ big reversed(big b)
         r.v[k] = b.v[8 - k];
     return r;
 }
-__device__ __noinline__ int twice(int x) { return 2 * x; }
-__device__ __noinline__ int thrice(int x) { return 3 * x; }
+__device__ __noinline__ int twice(int x)
+{
+    return 2 * x;
+}
+__device__ __noinline__ int thrice(int x)
+{
+    return 3 * x;
+}
 __device__ int (*table[2])(int) = { twice, thrice };
 __constant__ int offsets[4] = { 10, 20, 30, 40 };
 __device__ const int *offset_pointer = &offsets[2];
@@ -200,8 +221,8 @@ extern "C" __global__ void calls(int *out)
     for (int k = 0; k < 9; k++)
         b.v[k] = k * threadIdx.x;
     b = reversed(b);
-    out[threadIdx.x] = fibonacci(threadIdx.x % 11) + b.v[1] + table[threadIdx.x & 1](threadIdx.x) + *offset_pointer +
-                       offsets[threadIdx.x & 3];
+    out[threadIdx.x] = fibonacci(threadIdx.x % 11) + b.v[1] + table[threadIdx.x & 1](threadIdx.x) +
+                       *offset_pointer + offsets[threadIdx.x & 3];
 }
 
 extern "C" __global__ void spin_lock(int *lock, int *count)
@@ -247,7 +268,10 @@ extern "C" __global__ void named_barriers(int *out)
     out[threadIdx.x] += __syncthreads_count(threadIdx.x & 1) * 100;
 }
 
-extern "C" __global__ void store_far(int *p) { p[1 << 28] = 1; }
+extern "C" __global__ void store_far(int *p)
+{
+    p[1 << 28] = 1;
+}
 extern "C" __global__ void half_block_waits(void)
 {
     if (threadIdx.x < 32)
@@ -255,9 +279,18 @@ extern "C" __global__ void half_block_waits(void)
     else
         asm volatile("bar.sync 2, 64;");
 }
-extern "C" __global__ void asserts(int x) { assert(x == 0); }
-extern "C" __global__ void traps(void) { asm volatile("trap;"); }
-extern "C" __global__ void prints(int *n) { *n = printf("%d %s %.2f %llx|\n", threadIdx.x, "text", 1.25, 1ull << 40); }
+extern "C" __global__ void asserts(int x)
+{
+    assert(x == 0);
+}
+extern "C" __global__ void traps(void)
+{
+    asm volatile("trap;");
+}
+extern "C" __global__ void prints(int *n)
+{
+    *n = printf("%d %s %.2f %llx|\n", threadIdx.x, "text", 1.25, 1ull << 40);
+}
 
 // f16 and bf16: results as bits, three inputs each
 extern "C" __global__ void halves(int n, const unsigned short *x, unsigned short *out)
@@ -265,7 +298,8 @@ extern "C" __global__ void halves(int n, const unsigned short *x, unsigned short
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n)
         return;
-    __half a = __ushort_as_half(x[3 * i]), b = __ushort_as_half(x[3 * i + 1]), c = __ushort_as_half(x[3 * i + 2]);
+    __half a = __ushort_as_half(x[3 * i]), b = __ushort_as_half(x[3 * i + 1]),
+           c = __ushort_as_half(x[3 * i + 2]);
     out[8 * i] = __half_as_ushort(__hadd(a, b));
     out[8 * i + 1] = __half_as_ushort(__hmul(a, b));
     out[8 * i + 2] = __half_as_ushort(__hfma(a, b, c));
@@ -280,7 +314,8 @@ extern "C" __global__ void halves(int n, const unsigned short *x, unsigned short
 }
 
 // directed rounding: 4 modes x (add, mul, fma, div, sqrt), f32 then f64
-extern "C" __global__ void rounding(int n, const float *x, float *out, const double *y, double *out64)
+extern "C" __global__ void rounding(
+    int n, const float *x, float *out, const double *y, double *out64)
 {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n)
@@ -288,10 +323,11 @@ extern "C" __global__ void rounding(int n, const float *x, float *out, const dou
     float a = x[3 * i], b = x[3 * i + 1], c = x[3 * i + 2], *o = out + 20 * i;
     double d = y[3 * i], e = y[3 * i + 1], f = y[3 * i + 2], *p = out64 + 20 * i;
 #define MODE(k, m)                                                                                 \
-    o[5 * k] = __fadd_##m(a, b), o[5 * k + 1] = __fmul_##m(a, b), o[5 * k + 2] = __fmaf_##m(a, b, c),              \
-           o[5 * k + 3] = __fdiv_##m(a, b), o[5 * k + 4] = __fsqrt_##m(fabsf(a)), p[5 * k] = __dadd_##m(d, e),     \
-           p[5 * k + 1] = __dmul_##m(d, e), p[5 * k + 2] = __fma_##m(d, e, f), p[5 * k + 3] = __ddiv_##m(d, e),    \
-           p[5 * k + 4] = __dsqrt_##m(fabs(d))
+    o[5 * k] = __fadd_##m(a, b), o[5 * k + 1] = __fmul_##m(a, b),                                  \
+          o[5 * k + 2] = __fmaf_##m(a, b, c), o[5 * k + 3] = __fdiv_##m(a, b),                     \
+          o[5 * k + 4] = __fsqrt_##m(fabsf(a)), p[5 * k] = __dadd_##m(d, e),                       \
+          p[5 * k + 1] = __dmul_##m(d, e), p[5 * k + 2] = __fma_##m(d, e, f),                      \
+          p[5 * k + 3] = __ddiv_##m(d, e), p[5 * k + 4] = __dsqrt_##m(fabs(d))
     MODE(0, rn);
     MODE(1, rz);
     MODE(2, rd);

@@ -73,15 +73,16 @@ int main()
     cudaStreamBeginCapture(a, cudaStreamCaptureModeGlobal);
     void *p = nullptr;
     cudaError_t refused = cudaMalloc(&p, 16);
-    result("unsafe", refused == cudaErrorStreamCaptureUnsupported
-            && cudaStreamEndCapture(a, &none) == cudaErrorStreamCaptureInvalidated);
+    result("unsafe", refused == cudaErrorStreamCaptureUnsupported &&
+                         cudaStreamEndCapture(a, &none) == cudaErrorStreamCaptureInvalidated);
     cudaStreamBeginCapture(a, cudaStreamCaptureModeRelaxed);
-    result("relaxed", cudaMalloc(&p, 16) == cudaSuccess && cudaStreamEndCapture(a, &none) == cudaSuccess);
+    result("relaxed",
+        cudaMalloc(&p, 16) == cudaSuccess && cudaStreamEndCapture(a, &none) == cudaSuccess);
     cudaStreamBeginCapture(a, cudaStreamCaptureModeGlobal);
     scale<<<1, 32>>>(x, 1.0f, n);
     refused = cudaGetLastError();
-    result("implicit", refused == cudaErrorStreamCaptureImplicit
-            && cudaStreamEndCapture(a, &none) == cudaErrorStreamCaptureInvalidated);
+    result("implicit", refused == cudaErrorStreamCaptureImplicit &&
+                           cudaStreamEndCapture(a, &none) == cudaErrorStreamCaptureInvalidated);
     cudaStreamBeginCapture(a, cudaStreamCaptureModeGlobal);
     cudaEventRecord(fork, a);
     cudaStreamWaitEvent(b, fork, 0);
@@ -101,8 +102,9 @@ int main()
     for (size_t i = 0; i < n_nodes; i++) {
         enum cudaGraphNodeType type;
         cudaGraphNodeGetType(nodes[i], &type);
-        if (type != cudaGraphNodeTypeKernel || cudaGraphKernelNodeGetParams(nodes[i], &params) != cudaSuccess
-            || params.func != (void *)scale)
+        if (type != cudaGraphNodeTypeKernel ||
+            cudaGraphKernelNodeGetParams(nodes[i], &params) != cudaSuccess ||
+            params.func != (void *)scale)
             continue;
         params.kernelParams[1] = &one;
         changed = cudaGraphExecKernelNodeSetParams(exec, nodes[i], &params) == cudaSuccess;

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char source[] = "extern \"C\" __global__ void axpy(float a, const float *x, float *y, int n)\n"
-                             "{ int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) y[i] += a * x[i]; }\n";
+static const char source[] =
+    "extern \"C\" __global__ void axpy(float a, const float *x, float *y, int n)\n"
+    "{ int i = blockIdx.x * blockDim.x + threadIdx.x; if (i < n) y[i] += a * x[i]; }\n";
 #define FIND(name, version)                                                                        \
     PFN_##name##_v##version p_##name = (PFN_##name##_v##version)find(#name, version)
 static void *library;
@@ -25,8 +26,8 @@ static char *compile(void)
     nvrtcProgram program;
     size_t n = 0;
     const char *options[] = { "--gpu-architecture=compute_90" };
-    if (nvrtcCreateProgram(&program, source, "axpy.cu", 0, NULL, NULL) || nvrtcCompileProgram(program, 1, options)
-        || nvrtcGetPTXSize(program, &n))
+    if (nvrtcCreateProgram(&program, source, "axpy.cu", 0, NULL, NULL) ||
+        nvrtcCompileProgram(program, 1, options) || nvrtcGetPTXSize(program, &n))
         return NULL;
     char *ptx = malloc(n);
     return nvrtcGetPTX(program, ptx) ? NULL : ptx;
@@ -56,13 +57,15 @@ int main(void)
     for (int i = 0; i < n; i++)
         h[i] = (float)i;
     char *ptx = compile();
-    if (!ptx || p_cuInit(0) || p_cuDevicePrimaryCtxRetain(&context, 0) || p_cuCtxSetCurrent(context)
-        || p_cuModuleLoadDataEx(&module, ptx, 0, NULL, NULL) || p_cuModuleGetFunction(&function, module, "axpy")
-        || p_cuMemAlloc(&x, sizeof h) || p_cuMemAlloc(&y, sizeof h) || p_cuMemcpyHtoD(x, h, sizeof h)
-        || p_cuMemcpyHtoD(y, h, sizeof h))
+    if (!ptx || p_cuInit(0) || p_cuDevicePrimaryCtxRetain(&context, 0) ||
+        p_cuCtxSetCurrent(context) || p_cuModuleLoadDataEx(&module, ptx, 0, NULL, NULL) ||
+        p_cuModuleGetFunction(&function, module, "axpy") || p_cuMemAlloc(&x, sizeof h) ||
+        p_cuMemAlloc(&y, sizeof h) || p_cuMemcpyHtoD(x, h, sizeof h) ||
+        p_cuMemcpyHtoD(y, h, sizeof h))
         return 1;
     void *params[] = { &a, &x, &y, &n };
-    if (p_cuLaunchKernel(function, 2, 1, 1, 128, 1, 1, 0, NULL, params, NULL) || p_cuMemcpyDtoH(g, y, sizeof g))
+    if (p_cuLaunchKernel(function, 2, 1, 1, 128, 1, 1, 0, NULL, params, NULL) ||
+        p_cuMemcpyDtoH(g, y, sizeof g))
         return 1;
     for (int i = 0; i < n; i++)
         bad += g[i] != 3.0f * h[i];

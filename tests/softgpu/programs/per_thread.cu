@@ -33,7 +33,8 @@ int main()
     }
     unsigned long long legacy = 0;
     cudaStreamGetId(cudaStreamLegacy, &legacy);
-    printf("result ids=%s\n", ids[0] != ids[1] && ids[0] != legacy && ids[1] != legacy ? "ok" : "bad");
+    printf(
+        "result ids=%s\n", ids[0] != ids[1] && ids[0] != legacy && ids[1] != legacy ? "ok" : "bad");
     printf("result sums=%s\n", sums[0] == 64 && sums[1] == 128 ? "ok" : "bad");
     return 0;
 }

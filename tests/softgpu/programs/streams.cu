@@ -86,7 +86,8 @@ int main()
 
     void *pooled;
     bool good = cudaMallocAsync(&pooled, 1024, a) == cudaSuccess;
-    good = good && cudaMemsetAsync(pooled, 1, 1024, a) == cudaSuccess && cudaFreeAsync(pooled, a) == cudaSuccess;
+    good = good && cudaMemsetAsync(pooled, 1, 1024, a) == cudaSuccess &&
+           cudaFreeAsync(pooled, a) == cudaSuccess;
     result("pool", good && cudaStreamSynchronize(a) == cudaSuccess);
     cudaStreamDestroy(a);
     cudaStreamDestroy(b);

@@ -17,11 +17,26 @@ __global__ void add_f32(float *o, const float *x, const int *where, int n)
     if (AT < n)
         atomicAdd(o + where[AT], x[AT]);
 }
-__global__ void add_f64(double *o, const double *x) { atomicAdd(o + AT % 7, x[AT]); }
-__global__ void add_f16(__half *o, const __half *x) { atomicAdd(o + AT % 7, x[AT]); }
-__global__ void add_f16x2(__half2 *o, const __half2 *x) { atomicAdd(o + AT % 7, x[AT]); }
-__global__ void add_bf16(__nv_bfloat16 *o, const __nv_bfloat16 *x) { atomicAdd(o + AT % 7, x[AT]); }
-__global__ void add_bf16x2(__nv_bfloat162 *o, const __nv_bfloat162 *x) { atomicAdd(o + AT % 7, x[AT]); }
+__global__ void add_f64(double *o, const double *x)
+{
+    atomicAdd(o + AT % 7, x[AT]);
+}
+__global__ void add_f16(__half *o, const __half *x)
+{
+    atomicAdd(o + AT % 7, x[AT]);
+}
+__global__ void add_f16x2(__half2 *o, const __half2 *x)
+{
+    atomicAdd(o + AT % 7, x[AT]);
+}
+__global__ void add_bf16(__nv_bfloat16 *o, const __nv_bfloat16 *x)
+{
+    atomicAdd(o + AT % 7, x[AT]);
+}
+__global__ void add_bf16x2(__nv_bfloat162 *o, const __nv_bfloat162 *x)
+{
+    atomicAdd(o + AT % 7, x[AT]);
+}
 __global__ void add_f32x4(float4 *o, const float4 *x)
 {
 #if __CUDA_ARCH__ >= 900
@@ -30,31 +45,47 @@ __global__ void add_f32x4(float4 *o, const float4 *x)
     atomicAdd(&o->x, x->x);
 #endif
 }
-__global__ void add_block_scope(float *o, const float *x) { atomicAdd_block(o + AT % 7, x[AT]); }
-__global__ void add_system_scope(double *o, const double *x) { atomicAdd_system(o + AT % 7, x[AT]); }
-__global__ void add_constant(float *o) { atomicAdd(o + AT % 7, 0.1f); }
+__global__ void add_block_scope(float *o, const float *x)
+{
+    atomicAdd_block(o + AT % 7, x[AT]);
+}
+__global__ void add_system_scope(double *o, const double *x)
+{
+    atomicAdd_system(o + AT % 7, x[AT]);
+}
+__global__ void add_constant(float *o)
+{
+    atomicAdd(o + AT % 7, 0.1f);
+}
 __global__ void add_predicated(float *o, const float *x)
 {
     float v = x[AT];
-    asm volatile("{.reg .pred p; setp.gt.f32 p, %1, 0f00000000; @p red.global.add.f32 [%0], %1; @!p red.global.add.f32 [%0+4], %1;}"
-                 :: "l"(o), "f"(v));
+    asm volatile("{.reg .pred p; setp.gt.f32 p, %1, 0f00000000; @p red.global.add.f32 [%0], %1; "
+                 "@!p red.global.add.f32 [%0+4], %1;}" ::"l"(o),
+        "f"(v));
 }
 __global__ void add_acq_rel(float *o, const float *x)
 {
     float r;
     asm volatile("atom.global.acq_rel.gpu.add.f32 %0, [%1], %2;" : "=f"(r) : "l"(o), "f"(x[AT]));
 }
-__global__ void add_into_variable(const float *x) { atomicAdd(&sums[AT % 16], x[AT] * weights[AT % 7]); }
+__global__ void add_into_variable(const float *x)
+{
+    atomicAdd(&sums[AT % 16], x[AT] * weights[AT % 7]);
+}
 __global__ void add_at_variable_offset(const float *x)
 {
-    asm volatile("red.global.add.f32 [sums+8], %0;" :: "f"(x[AT] + sums[0] * 0));
+    asm volatile("red.global.add.f32 [sums+8], %0;" ::"f"(x[AT] + sums[0] * 0));
 }
 struct box {
     float *to;
     const float *from;
     int n;
 };
-__global__ void add_through_struct(box b) { atomicAdd(b.to + AT % 3, b.from[AT]); }
+__global__ void add_through_struct(box b)
+{
+    atomicAdd(b.to + AT % 3, b.from[AT]);
+}
 __global__ void add_grid_stride(float *o, const float *x, int n)
 {
     for (int i = AT; i < n; i += gridDim.x * blockDim.x)
@@ -69,14 +100,23 @@ __global__ void add_early_exit(float *o, const float *x, int n)
         asm volatile("exit;");
     atomicAdd(o + 1, x[AT]);
 }
-__global__ void add_sine(float *o, const float *x) { atomicAdd(o, sinf(x[AT])); }
-__global__ void add_power(double *o, const double *x) { atomicAdd(o, pow(x[AT], x[AT + 1])); }
+__global__ void add_sine(float *o, const float *x)
+{
+    atomicAdd(o, sinf(x[AT]));
+}
+__global__ void add_power(double *o, const double *x)
+{
+    atomicAdd(o, pow(x[AT], x[AT + 1]));
+}
 __global__ void add_and_print(float *o)
 {
     printf("%d\n", AT);
     atomicAdd(o, 1.f);
 }
-__global__ void add_no_parameters() { atomicAdd(&sums[AT % 16], 1.f); }
+__global__ void add_no_parameters()
+{
+    atomicAdd(&sums[AT % 16], 1.f);
+}
 __global__ void read_before_add(float *o)
 {
     float v = o[AT % 7];
@@ -107,9 +147,18 @@ __global__ void loop_f32_minus(float *o, const float *x)
     } while (seen != old);
 }
 /* --- harmless */
-__global__ void plain(float *o, const float *x) { o[AT] = 2 * x[AT]; }
-__global__ void histogram(int *o, const int *x) { atomicAdd(o + x[AT], 1); }
-__global__ void flags(unsigned *o) { atomicOr(o + AT / 32, 1u << AT % 32); }
+__global__ void plain(float *o, const float *x)
+{
+    o[AT] = 2 * x[AT];
+}
+__global__ void histogram(int *o, const int *x)
+{
+    atomicAdd(o + x[AT], 1);
+}
+__global__ void flags(unsigned *o)
+{
+    atomicOr(o + AT / 32, 1u << AT % 32);
+}
 __global__ void maximum(float *o, const float *x)
 {
     int *p = (int *)o, old = *p, seen;

@@ -10,7 +10,10 @@ __device__ unsigned arrived;
 __device__ int mutex;
 __device__ float sums[16];
 
-__global__ void used_result(float *o, float *r) { r[AT] = atomicAdd(o, 1.f); }
+__global__ void used_result(float *o, float *r)
+{
+    r[AT] = atomicAdd(o, 1.f);
+}
 __global__ void read_after(float *o, float *r)
 {
     atomicAdd(o, 1.f);
@@ -88,7 +91,10 @@ __global__ void loop_toward_zero(float *o, const float *x)
         old = atomicCAS(p, seen, __float_as_int(__fadd_rz(x[AT], __int_as_float(seen))));
     } while (seen != old);
 }
-__global__ void exchange(float *o, float *r) { r[AT] = atomicExch(o, 1.f); }
+__global__ void exchange(float *o, float *r)
+{
+    r[AT] = atomicExch(o, 1.f);
+}
 __global__ void shared_add(float *o, const float *x)
 {
     __shared__ float s[32];
@@ -136,8 +142,10 @@ __global__ void cluster_add(float *o)
 __global__ void bulk_reduce(float *o)
 {
     __shared__ alignas(16) float s[4];
-    asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], 16;" ::"l"(o),
-        "r"((unsigned)__cvta_generic_to_shared(s)) : "memory");
+    asm volatile(
+        "cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], 16;" ::"l"(o),
+        "r"((unsigned)__cvta_generic_to_shared(s))
+        : "memory");
 }
 __global__ void early_start(float *o)
 {
@@ -168,15 +176,24 @@ __global__ void mixed_integer(float *o, const float *x)
     atomicAdd(o, x[AT]);
     atomicMax((int *)o + 1, 3);
 }
-__global__ void slots(int *count, int *o) { o[atomicAdd(count, 1)] = AT; }
-__global__ void reads_clock(long long *o) { o[AT] = clock64(); }
+__global__ void slots(int *count, int *o)
+{
+    o[atomicAdd(count, 1)] = AT;
+}
+__global__ void reads_clock(long long *o)
+{
+    o[AT] = clock64();
+}
 __global__ void reads_sm(unsigned *o)
 {
     unsigned id;
     asm volatile("mov.u32 %0, %%smid;" : "=r"(id));
     o[AT] = id;
 }
-__global__ void active_lanes(int *o) { o[AT] = __activemask(); }
+__global__ void active_lanes(int *o)
+{
+    o[AT] = __activemask();
+}
 __global__ void racing_read(int *o, int *r)
 {
     atomicMax(o, (int)AT);
@@ -193,7 +210,10 @@ __global__ void acquire_flag(int *flag, int *o)
     asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(flag));
     o[AT] = v;
 }
-__global__ void indirect(float *o, float (**f)(float)) { o[AT] = f[0](o[AT]); }
+__global__ void indirect(float *o, float (**f)(float))
+{
+    o[AT] = f[0](o[AT]);
+}
 __global__ void shared_through_generic(float *o, int which)
 {
     __shared__ float s[4];

@@ -11,9 +11,18 @@ template <int N> __device__ float chain(const float *x, int n)
     return sum;
 }
 extern "C" {
-__global__ void plain_8(float *o, const float *x, int n) { o[AT] = chain<8>(x + AT, n); }
-__global__ void plain_32(float *o, const float *x, int n) { o[AT] = chain<32>(x + AT, n); }
-__global__ void plain_64(float *o, const float *x, int n) { o[AT] = chain<64>(x + AT, n) + sinf(x[AT]); }
+__global__ void plain_8(float *o, const float *x, int n)
+{
+    o[AT] = chain<8>(x + AT, n);
+}
+__global__ void plain_32(float *o, const float *x, int n)
+{
+    o[AT] = chain<32>(x + AT, n);
+}
+__global__ void plain_64(float *o, const float *x, int n)
+{
+    o[AT] = chain<64>(x + AT, n) + sinf(x[AT]);
+}
 __global__ void plain_tile(float *o, const float *a, const float *b, int n)
 {
     __shared__ float s[16][17], t[16][17];
