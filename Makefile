@@ -196,6 +196,7 @@ $(B)/preload/%: tests/preload/programs/%.cu $(B)/setup.mk
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(NVCC_FLAGS) -cudart shared $(FLAGS_preload_$*) -o $@ $<
 # Images of every form nvcc writes: inputs of the image tests, seeds of the fuzz targets.
+LIBS_preload_cudnn_sweep = -L$(CUDA_HOME)/lib -l:libcudnn.so.9 -Wl,-rpath-link,$(CUDA_HOME)/lib
 images := $(B)/images/.made
 $(images): tools/make_images.sh $(B)/setup.mk
 	$(call say,NVCC,$(B)/images)
