@@ -52,22 +52,29 @@ static bool ask(
     return true;
 }
 
-/* The second, real query: the program's descriptors in the places of good results. `list->spare` keeps owning ours. */
+/* The second, real query: the program's descriptors in the places of good results. A descriptor that was filled once is not filled
+ * again (seen with 9.19: the rest of the list stays empty), so all other places get fresh ones. */
 static cudnnStatus_t hand_out(const struct det_backend *cudnn, cudnnBackendDescriptor_t heuristics,
     const struct list *list, int64_t n_requested, int64_t *n_returned,
     cudnnBackendDescriptor_t *results)
 {
-    cudnnBackendDescriptor_t *mixed = calloc((size_t)list->n_announced + 1, sizeof *mixed);
-    if (!mixed)
-        return CUDNN_STATUS_ALLOC_FAILED;
-    int64_t given = 0, n = 0;
-    for (int64_t i = 0; i < list->n_announced; i++)
-        mixed[i] = list->good[i] && given < n_requested ? results[given++] : list->spare[i];
-    const cudnnStatus_t status = cudnn->get(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-        CUDNN_TYPE_BACKEND_DESCRIPTOR, list->n_announced, &n, mixed);
-    if (status == CUDNN_STATUS_SUCCESS && n_returned)
-        *n_returned = given;
+    const int64_t n_fresh = list->n_announced;
+    cudnnBackendDescriptor_t *mixed = calloc((size_t)n_fresh + 1, sizeof *mixed),
+                             *fresh = calloc((size_t)n_fresh + 1, sizeof *fresh);
+    cudnnStatus_t status = CUDNN_STATUS_ALLOC_FAILED;
+    if (mixed && fresh &&
+        det_backend_make(cudnn, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, fresh, n_fresh)) {
+        int64_t given = 0, n = 0;
+        for (int64_t i = 0; i < n_fresh; i++)
+            mixed[i] = list->good[i] && given < n_requested ? results[given++] : fresh[i];
+        status = cudnn->get(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+            CUDNN_TYPE_BACKEND_DESCRIPTOR, n_fresh, &n, mixed);
+        if (status == CUDNN_STATUS_SUCCESS && n_returned)
+            *n_returned = given;
+        det_backend_unmake(cudnn, fresh, n_fresh);
+    }
     free(mixed);
+    free(fresh);
     return status;
 }
 
