@@ -8,8 +8,6 @@
 #include "shim/cuda/cuda_table.h"
 #include "shim/policy/policy.h"
 
-#pragma weak det_acc_fold_ptx
-
 static void why(struct det_twin *twin, const char *what, CUresult error)
 {
     struct det_line line = { .at = twin->reason, .n = 0, .cap = sizeof twin->reason, .cut = false };
