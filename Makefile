@@ -121,7 +121,7 @@ SONAME_nccl := libnccl.so.2
 double_names := $(patsubst tests/doubles/double_%.c,%,$(wildcard tests/doubles/double_*.c))
 doubles := $(foreach n,$(double_names),$(B)/doubles/$(SONAME_$(n)))
 define double_rule
-$(B)/doubles/$(SONAME_$(1)): $(wildcard tests/doubles/double_$(1)*.c tests/doubles/$(1)_*.c) tests/doubles/double.c tests/doubles/double.h $(B)/setup.mk
+$(B)/doubles/$(SONAME_$(1)): $(wildcard tests/doubles/double_$(1).c tests/doubles/$(1)_*.c) tests/doubles/double.c tests/doubles/double.h $(B)/setup.mk
 	$$(call say,DOUBLE,$$@)
 	@mkdir -p $$(@D) && printf '%s { global: *; };\n' $(SONAME_$(1)) >$$@.map
 	$$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden -ffp-contract=off -I. -isystem $(CUDA_HOME)/include -shared \
