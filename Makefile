@@ -183,6 +183,12 @@ $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/lib
 	$(call say,TEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(TEST_CFLAGS) -o $@ $< $(wildcard tests/support/*.c) $(B)/libdetpure.a $(SHIM_LIBS) -lcriterion -lmpfr -lgmp -lm -ldl
+LIBS_vendor = -L$(CUDA_HOME)/lib -Wl,-rpath-link,$(CUDA_HOME)/lib -Wl,--allow-shlib-undefined
+LIBS_preload_use_cublas = $(LIBS_vendor) -l:libcublas.so.13
+LIBS_preload_use_cublaslt = $(LIBS_vendor) -l:libcublasLt.so.13
+LIBS_preload_use_curand = $(LIBS_vendor) -l:libcurand.so.10
+LIBS_preload_use_cusolver = $(LIBS_vendor) -l:libcusolver.so.12
+LIBS_preload_use_nccl = $(LIBS_vendor) -l:libnccl.so.2
 $(B)/preload/%: tests/preload/programs/%.c $(B)/setup.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O1 -g -I. -I$(CUDA_HOME)/include -o $@ $< -ldl -lpthread -lm $(LIBS_preload_$*)
