@@ -50,12 +50,18 @@ uint32_t det_acc_slots_in(size_t bytes)
     return best;
 }
 
-uint32_t det_acc_slots_for(size_t target_bytes, unsigned element_bytes)
+uint32_t det_acc_blocks_for(size_t target_bytes, unsigned element_bytes)
 {
     const size_t block = element_bytes == 8 ? 32 : element_bytes == 2 ? 64 : 128;
     const size_t blocks =
         target_bytes / block + 2; /* a target need not start on a block boundary */
-    return blocks >= MAX_SLOTS / 2 ? MAX_SLOTS : power_of_two_from(2 * blocks);
+    return blocks < MAX_SLOTS ? (uint32_t)blocks : MAX_SLOTS;
+}
+
+uint32_t det_acc_slots_for(size_t target_bytes, unsigned element_bytes)
+{
+    const uint32_t blocks = det_acc_blocks_for(target_bytes, element_bytes);
+    return blocks >= MAX_SLOTS / 2 ? MAX_SLOTS : power_of_two_from(2 * (size_t)blocks);
 }
 
 void det_acc_head_fill(const struct det_acc_layout *layout, uint64_t base, uint32_t n_vars,
@@ -75,9 +81,10 @@ void det_acc_head_fill(const struct det_acc_layout *layout, uint64_t base, uint3
     out->n_vars = n_vars;
 }
 
-uint32_t det_acc_fold_grid(uint32_t n_slots, uint32_t n_sms)
+uint32_t det_acc_fold_grid(uint32_t n_blocks, uint32_t n_sms)
 {
     const uint32_t warps = DET_ACC_FOLD_BLOCK / 32;
-    const uint32_t most = (n_slots + warps - 1) / warps, wanted = 8 * (n_sms ? n_sms : 1);
+    const uint32_t most = n_blocks ? (n_blocks - 1) / warps + 1 : 1,
+                   wanted = 8 * (n_sms ? n_sms : 1);
     return most < wanted ? most : wanted;
 }

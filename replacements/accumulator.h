@@ -106,6 +106,8 @@ struct det_acc_layout {
 enum det_err det_acc_plan(uint32_t min_slots, uint32_t n_vars, struct det_acc_layout *out);
 /** Largest power of two of slots that fits into `bytes` of device memory, at least 1024 or 0. */
 uint32_t det_acc_slots_in(size_t bytes);
+/** Blocks that targets of `target_bytes` bytes of `element_bytes`-byte elements (2, 4, 8; 0 unknown: as 4) may touch. Saturates. */
+uint32_t det_acc_blocks_for(size_t target_bytes, unsigned element_bytes);
 /** Slots for targets of `target_bytes` bytes of `element_bytes`-byte elements (2, 4, 8; 0 unknown: as 4), for the hash to stay
  *  at most half full. Saturates at 2^26. */
 uint32_t det_acc_slots_for(size_t target_bytes, unsigned element_bytes);
@@ -117,8 +119,9 @@ void det_acc_head_fill(const struct det_acc_layout *layout, uint64_t base, uint3
 extern const char det_acc_fold_ptx[];
 #define DET_ACC_FOLD_KERNEL "det_k_acc_fold"
 /** kernelParams of the fold: { &head_address, &report_address }, both uint64_t device addresses. Block of 128 threads; grid as
- *  below; no dynamic shared memory. Queue on the stream of the launch, right after it. All element types in one kernel. */
+ *  below; no dynamic shared memory. Queue on the stream of the launch, right after it. All element types in one kernel.
+ *  The grid decides speed only: n_blocks is what the launch may have touched (det_acc_blocks_for), or the table's n_slots. */
 #define DET_ACC_FOLD_BLOCK 128u
-uint32_t det_acc_fold_grid(uint32_t n_slots, uint32_t n_sms);
+uint32_t det_acc_fold_grid(uint32_t n_blocks, uint32_t n_sms);
 
 #endif

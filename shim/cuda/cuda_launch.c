@@ -168,12 +168,23 @@ static CUresult launch_twin(struct job *job)
         l->block[1], l->block[2], job->shared_bytes, l->stream, p->params, p->extra);
 }
 
+/* Target blocks this launch may touch; every slot of the table where some addresses are not followed. */
+static uint32_t blocks_touched(const struct job *job, const struct det_table *table)
+{
+    bool all;
+    const uint64_t n_bytes = det_decide_bytes(job->targets, job->n_targets, &all);
+    const uint32_t blocks = det_acc_blocks_for((size_t)n_bytes, job->plan->element_bytes);
+    if (!all || n_bytes == 0 || job->plan->twin->target_params >> 63)
+        return table->layout.n_slots;
+    return blocks + 2 * (uint32_t)job->n_targets;
+}
+
 static CUresult launch_fold(
     struct job *job, struct det_table *table, CUdeviceptr head, CUdeviceptr report)
 {
     uint64_t at[2] = { head, report };
     void *params[] = { &at[0], &at[1] };
-    const uint32_t grid = det_acc_fold_grid(table->layout.n_slots, job->ctx->n_sms);
+    const uint32_t grid = det_acc_fold_grid(blocks_touched(job, table), job->ctx->n_sms);
     return det_driver()->cuLaunchKernel(
         job->fold, grid, 1, 1, DET_ACC_FOLD_BLOCK, 1, 1, 0, job->launch->stream, params, NULL);
 }

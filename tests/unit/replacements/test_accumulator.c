@@ -137,6 +137,10 @@ Test(acc_plan, grid_covers_the_slots_and_no_more)
     cr_assert_eq(det_acc_fold_grid(1024, 132), 256);
     cr_assert_eq(det_acc_fold_grid(1 << 20, 132), 1056);
     cr_assert_eq(det_acc_fold_grid(1 << 20, 0), 8);
+    cr_assert_eq(det_acc_fold_grid(0, 132), 1);
+    cr_assert_eq(det_acc_fold_grid(5, 132), 2);
+    cr_assert_eq(det_acc_blocks_for(256, 4), 4);
+    cr_assert_eq(det_acc_blocks_for(SIZE_MAX, 2), 1u << 26);
 }
 
 struct mode {
