@@ -186,6 +186,7 @@ $(B)/tests/%: tests/%.c $(wildcard tests/support/*.c tests/support/*.h) $(B)/lib
 LIBS_vendor = -L$(CUDA_HOME)/lib -Wl,-rpath-link,$(CUDA_HOME)/lib -Wl,--allow-shlib-undefined
 LIBS_preload_use_cublas = $(LIBS_vendor) -l:libcublas.so.13
 LIBS_preload_use_cublaslt = $(LIBS_vendor) -l:libcublasLt.so.13
+LIBS_preload_real_lt = $(LIBS_vendor) -l:libcublasLt.so.13
 LIBS_preload_use_curand = $(LIBS_vendor) -l:libcurand.so.10
 LIBS_preload_use_cusolver = $(LIBS_vendor) -l:libcusolver.so.12
 LIBS_preload_use_nccl = $(LIBS_vendor) -l:libnccl.so.2

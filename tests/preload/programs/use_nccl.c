@@ -1,0 +1,108 @@
+/* NCCL between forked processes. Knows nothing of detshim. usage: use_nccl RANKS allreduce|reducescatter|reduce|windows|sweep
+ * The id is made by the parent before it forks, as launchers do; every rank prints its own bits through the parent. */
+#include <nccl.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+#define GOOD(call)                                                                                 \
+    do {                                                                                           \
+        const int good_status = (int)(call);                                                       \
+        if (good_status) {                                                                         \
+            printf("%s: status %d\n", #call, good_status);                                         \
+            _exit(2);                                                                              \
+        }                                                                                          \
+    } while (0)
+
+static void reduce(
+    ncclComm_t comm, int ranks, int rank, const char *way, size_t n, int f64, ncclRedOp_t op)
+{
+    const size_t bytes = f64 ? 8 : 4;
+    const ncclDataType_t type = f64 ? ncclFloat64 : ncclFloat32;
+    const int scatter = strcmp(way, "reducescatter") == 0;
+    char *from = lib_numbers(n * (scatter ? ranks : 1), f64), *to = lib_numbers(n, f64);
+    ncclWindow_t a, b;
+    if (strcmp(way, "windows") == 0) {
+        GOOD(ncclCommWindowRegister(comm, from, n * bytes, &a, NCCL_WIN_COLL_SYMMETRIC));
+        GOOD(pncclCommWindowRegister(comm, to, n * bytes, &b, NCCL_WIN_COLL_SYMMETRIC));
+    }
+    if (scatter)
+        GOOD(ncclReduceScatter(from, to, n, type, op, comm, NULL));
+    else if (strcmp(way, "reduce") == 0)
+        GOOD(ncclReduce(from, to, n, type, op, ranks - 1, comm, NULL));
+    else
+        GOOD(ncclAllReduce(from, to, n, type, op, comm, NULL));
+    if (strcmp(way, "reduce") != 0 || rank == ranks - 1)
+        lib_take(to, n * bytes);
+    else
+        OK(CU(cuCtxSynchronize)());
+}
+
+static void run(int ranks, int rank, ncclUniqueId id, const char *way)
+{
+    static const char *const ways[] = { "allreduce", "reducescatter", "reduce" };
+    ncclComm_t comm;
+    drv_start();
+    GOOD(strcmp(way, "windows") == 0 ? ncclCommInitRankConfig(&comm, ranks, id, rank, NULL)
+                                     : ncclCommInitRank(&comm, ranks, id, rank));
+    if (strcmp(way, "sweep") == 0)
+        for (int i = 0; i < 200;
+             i++) { /* all ranks draw the same shapes, and numbers of their own */
+            lib_state = 77 + (uint64_t)i;
+            const char *one = ways[lib_random(3)];
+            const size_t n = 1 + lib_random(300);
+            const int f64 = (int)lib_random(2);
+            const ncclRedOp_t op = (ncclRedOp_t)lib_random(5);
+            lib_state = 1000 * (uint64_t)i + (uint64_t)rank;
+            reduce(comm, ranks, rank, one, n, f64, op);
+        }
+    else {
+        lib_state = 99 + (uint64_t)rank;
+        for (int i = 0; i < 4; i++)
+            reduce(comm, ranks, rank, way, 4000, i % 2, ncclSum);
+    }
+    GOOD(ncclCommDestroy(comm));
+}
+
+int main(int argc, char **argv)
+{
+    const int ranks = argc > 1 ? atoi(argv[1]) : 1;
+    const char *way = argc > 2 ? argv[2] : "allreduce";
+    ncclUniqueId id;
+    int results[2];
+    if (strcmp(way, "faults") == 0) {
+        ncclComm_t comm = NULL;
+        ncclWindow_t window;
+        printf("result statuses=%d,%d,%d,%d\n",
+            ncclCommInitRank(NULL, 1, (ncclUniqueId){ { 0 } }, 0),
+            ncclCommInitRank(&comm, 2, (ncclUniqueId){ { 0 } }, 5),
+            ncclCommWindowRegister(NULL, NULL, 0, &window, 1),
+            ncclAllReduce(NULL, NULL, 4, ncclFloat32, ncclSum, NULL, NULL));
+        return 0;
+    }
+    GOOD(ncclGetUniqueId(&id));
+    if (pipe(results) != 0)
+        return 3;
+    for (int rank = 0; rank < ranks; rank++)
+        if (fork() == 0) {
+            run(ranks, rank, id, way);
+            const uint64_t line[2] = { (uint64_t)rank, lib_hash };
+            _exit(write(results[1], line, sizeof line) == sizeof line ? 0 : 4);
+        }
+    uint64_t all[16] = { 0 }, line[2];
+    int failed = 0, status = 0;
+    for (int rank = 0; rank < ranks; rank++) {
+        wait(&status);
+        failed |= status;
+    }
+    if (failed)
+        return 5;
+    for (int rank = 0; rank < ranks; rank++)
+        if (read(results[0], line, sizeof line) == sizeof line)
+            all[line[0]] = line[1];
+    lib_add(all, sizeof all);
+    lib_result();
+    return 0;
+}
