@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shim/choices/choices.h"
 #include "shim/core/bytes.h"
 #include "shim/entropy/entropy.h"
 #include "shim/loader/call.h"
@@ -78,6 +79,8 @@ static uint64_t answer(const char *what, const char *a, const char *b)
         return det_stream_drawn(purpose_named(a));
     if (strcmp(what, "rule") == 0)
         return rule < DET_N_RULES && det_rule_acts(rule);
+    if (strcmp(what, "recording") == 0)
+        return det_choices_recording() && !det_choices_replaying();
     if (strcmp(what, "pinned") == 0)
         return det_pins_known(a);
     if (strcmp(what, "symbol") == 0)
@@ -85,9 +88,14 @@ static uint64_t answer(const char *what, const char *a, const char *b)
     if (strcmp(what, "note") == 0)
         det_log_note("%s", a);
     else if (strcmp(what, "override") == 0 && rule < DET_N_RULES)
-        det_log_override_text("import", rule, b, "unset", "DET_SEED");
+        det_log_override_text(
+            "import", rule, b, "unset", strncmp(a, "seed.", 5) == 0 ? "DET_SEED" : "pinned");
     else if (strcmp(what, "kept") == 0 && rule < DET_N_RULES)
         det_log_kept("import", rule, b, "set by the user");
+    else if (strcmp(what, "choose") == 0)
+        det_choices_note(a, b);
+    else if (strcmp(what, "gone") == 0)
+        det_choices_gone("triton.autotune", a);
     else if (strcmp(what, "fingerprint") == 0)
         det_log_event("fingerprint", a, b, 0, 0);
     return 0;
@@ -107,6 +115,11 @@ static PyObject *bridge(PyObject *self, PyObject *args)
         det_line_text(&set, "");
         det_pins_module(a, &set);
         return PyUnicode_FromString(set.at);
+    }
+    if (strcmp(what, "choice") == 0) {
+        char value[DET_CHOICES_VALUE] = "";
+        const bool found = det_choices_replaying() && det_choices_find(a, value, sizeof value);
+        return PyUnicode_FromString(found ? value : "");
     }
     return PyLong_FromUnsignedLongLong(answer(what, a, b));
 }

@@ -161,6 +161,18 @@ def tensorflow(name, python):
     recipe(name, python, True)
 
 
+def triton(name, python):
+    tuned = [run(python, ["triton_autotune.py"]) for _ in range(3)]
+    ours = [run(python, ["triton_autotune.py"], preload=True) for _ in range(3)]
+    report(len(set(tuned)) > 1 and len(set(ours)) == 1 and "1 32" in ours[0],
+           name + " triton: tuning by a lying clock differs, preloaded it takes the first configuration that runs", ours[0][-200:])
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "choices")
+        recorded = run(python, ["triton_autotune.py"], preload=True, DETSHIM_CHOICES="record:" + file)
+        again = [run(python, ["triton_autotune.py"], preload=True, DETSHIM_CHOICES="replay:" + file) for _ in range(2)]
+        report(again == [recorded] * 2, name + " triton: recorded choices are replayed", recorded + again[0])
+
+
 def pytorch(name, python):
     repeats(name + " mlp, two loader workers", python, ["torch_mlp.py"])
     own_seeds(name, python, ["torch_mlp.py", "1", "seeds"])
@@ -169,6 +181,8 @@ def pytorch(name, python):
     report("filled False" in ours and "True False True" in ours and "put_" in ours and not ours.startswith("exit"),
            name + ": getters answer, memory fill off, an op without a deterministic form is listed, nothing raises", ours[-400:])
     report("False True False" in plain, name + ": control, the same getters unpreloaded", plain)
+    if subprocess.run([python, "-c", "import triton"], capture_output=True).returncode == 0:
+        triton(name, python)
     ranks = [run(python, ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "torch_ranks.py"], seed=1)
              for _ in range(2)]
     report(ranks[0] == ranks[1] and "weights equal True" in ranks[0] and "masks differ True" in ranks[0],
