@@ -1,0 +1,80 @@
+/* NCCL under the shim, against the double: ranks are forked processes. The environment is also seen by the real library, which
+ * reads it in ncclGetUniqueId and needs a device for all else. */
+#include "bench_lib.h"
+
+Test(nccl, reductions_run_along_rings, .timeout = 300)
+{
+    pinned("use_nccl 4 allreduce", shim);     /* ncclAllReduce ncclCommInitRank ncclGetUniqueId */
+    pinned("use_nccl 5 reducescatter", shim); /* ncclReduceScatter */
+    pinned("use_nccl 3 reduce", shim);        /* ncclReduce */
+    says("use_nccl 3 allreduce", (const char *const[]){ SHIM, "DETSHIM_LOG=stderr", NULL },
+        "field=NCCL_ALGO asked=unset given=Ring action=changed");
+    char *trace = trace_of("use_nccl 3 allreduce", shim);
+    cr_expect(strstr(trace, "\"algo\":\"Ring\",\"tuner\":\"none\"") &&
+                  !strstr(trace, "\"way\":1") && !strstr(trace, "\"way\":2"),
+        "%s", trace);
+    free(trace);
+}
+
+/* NCCL_WIN_ENABLE=1 by the user: the windows themselves lose the flag. ncclCommWindowRegister pncclCommWindowRegister
+ * ncclCommInitRankConfig */
+Test(nccl, symmetric_windows_become_plain_ones, .timeout = 300)
+{
+    const char *const theirs[] = { SHIM, "DETSHIM_LOG_LEVEL=off", "NCCL_WIN_ENABLE=1", NULL };
+    pinned("use_nccl 4 windows", shim);
+    pinned("use_nccl 4 windows", theirs);
+    says("use_nccl 2 windows", (const char *const[]){ SHIM, "DETSHIM_LOG=stderr", NULL },
+        "call=ncclCommWindowRegister rule=nccl.windows field=winFlags asked=1 given=0");
+    says("use_nccl 2 windows", (const char *const[]){ SHIM, "DETSHIM_LOG=stderr", NULL },
+        "call=pncclCommWindowRegister rule=nccl.windows field=winFlags asked=1 given=0");
+    const char *const without[] = { SHIM, "DETSHIM_RULES=-nccl.windows", "DETSHIM_LOG=stderr",
+        NULL };
+    cr_expect_gt(distinct("use_nccl 4 windows", without, 6), 1);
+    says("use_nccl 2 windows", without, "symmetric windows bypass NCCL_ALGO");
+}
+
+Test(nccl, a_users_algorithm_is_kept_or_named)
+{
+    const char *const tree[] = { SHIM, "DETSHIM_LOG=stderr", "NCCL_ALGO=Tree", NULL };
+    const char *const no_switch[] = { SHIM, "DETSHIM_LOG=stderr", "NCCL_ALGO=^NVLS", NULL };
+    says("use_nccl 2 allreduce", tree, "field=NCCL_ALGO asked=Tree given=Tree action=conflict");
+    says("use_nccl 2 allreduce", tree, "let NCCL choose another order");
+    says("use_nccl 2 allreduce", no_switch, "field=NCCL_ALGO asked=^NVLS given=^NVLS action=kept");
+    char *trace = trace_of("use_nccl 2 allreduce", tree);
+    cr_expect(strstr(trace, "\"algo\":\"Tree\""), "the user's value reaches NCCL: %s", trace);
+    free(trace);
+}
+
+Test(nccl, two_hundred_random_reductions_match, .timeout = 300)
+{
+    cr_assert_gt(distinct("use_nccl 3 sweep", plain, 2), 1);
+    cr_expect_eq(distinct("use_nccl 3 sweep", shim, 4), 1);
+}
+
+Test(nccl, nothing_is_set_in_a_process_without_nccl)
+{
+    struct child child = with_doubles(
+        "use_cublas single", (const char *const[]){ SHIM, "DETSHIM_LOG=stderr", NULL });
+    cr_expect_eq(child.exit_status, 0);
+    cr_expect(!strstr(child.err, "NCCL_"), "%s", child.err);
+    child_free(&child);
+}
+
+Test(nccl, bad_arguments_and_injected_statuses_reach_the_program)
+{
+    unchanged("use_nccl 1 faults", "statuses");
+    static const char *const calls[] = { "ncclGetUniqueId", "ncclCommInitRank", "ncclAllReduce" };
+    for (int i = 0; i < 3; i++)
+        for (int status = 1; status <= 7; status++) {
+            char fail[80];
+            snprintf(fail, sizeof fail, "DOUBLES_FAIL=%s:1:%d", calls[i], status);
+            struct child a = with_doubles(
+                "use_nccl 1 allreduce", (const char *const[]){ "LD_PRELOAD", fail, NULL });
+            struct child b = with_doubles("use_nccl 1 allreduce",
+                (const char *const[]){ SHIM, "DETSHIM_LOG_LEVEL=off", fail, NULL });
+            cr_expect_str_eq(a.out, b.out, "%s", fail);
+            cr_expect_eq(a.exit_status, b.exit_status, "%s", fail);
+            child_free(&a);
+            child_free(&b);
+        }
+}
