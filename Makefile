@@ -14,7 +14,9 @@ $(B)/setup.mk: tools/setup.sh
 V ?= 0
 Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
+ifeq ($(origin CC),default)
 CC := gcc
+endif
 NVCC = $(CUDA_HOME)/bin/nvcc
 CLANG := clang-14
 PREFIX ?= /usr/local
