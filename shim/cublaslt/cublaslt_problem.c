@@ -40,7 +40,7 @@ void det_cublaslt_problem_text(const struct det_cublaslt_problem *problem, struc
         size_t n_written = 0;
         if (problem->desc)
             DET_REAL(cublasLtMatmulDescGetAttribute)
-            (problem->desc, fields[i], &value, sizeof value, &n_written);
+        (problem->desc, fields[i], &value, sizeof value, &n_written);
         det_line_text(to, i ? "," : "");
         det_line_i64(to, value);
     }

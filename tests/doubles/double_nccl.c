@@ -8,7 +8,7 @@
  * NCCL_TUNER_PLUGIN=none                        NCCL guide: a plugin that is present is loaded and may choose
  * Trees are drawn anew for every communicator (Megatron-LM docs/developer/determinism: "Tree" is refused).
  *
- * Not here: PAT, groups (calls in a group run at once), half types, PreMulSum, one process with several devices, gather and scatter.
+ * Not here: PAT, groups (calls in a group run at once), half types, scalars on the device, one process with several devices, gather and scatter.
  */
 #include <nccl.h>
 
@@ -25,7 +25,7 @@
 
 #include "tests/doubles/double.h"
 
-enum { MOST_RANKS = 16, SLOT_BYTES = 1 << 18, MOST_WINDOWS = 16, SPINS = 20000000 };
+enum { MOST_RANKS = 16, SLOT_BYTES = 1 << 18, MOST_WINDOWS = 16, MOST_OPS = 8, SPINS = 20000000 };
 
 struct shared {
     _Atomic uint32_t arrived, generation, attached;
@@ -45,6 +45,8 @@ struct ncclComm {
     struct shared *shared;
     int rank, n_ranks, n_windows;
     struct window windows[MOST_WINDOWS];
+    double scalars[MOST_OPS]; /* of operations made by ncclRedOpCreatePreMulSum */
+    int n_scalars;
 };
 
 #define INJECT(call)                                                                               \
@@ -226,6 +228,20 @@ DOUBLE_API ncclResult_t pncclCommWindowRegister(
 }
 WITH_P(ncclCommWindowRegister);
 
+DOUBLE_API ncclResult_t pncclRedOpCreatePreMulSum(ncclRedOp_t *op, void *scalar,
+    ncclDataType_t type, ncclScalarResidence_t residence, ncclComm_t comm)
+{
+    INJECT("ncclRedOpCreatePreMulSum");
+    if (!op || !scalar || !comm || residence != ncclScalarHostImmediate ||
+        comm->n_scalars == MOST_OPS)
+        return ncclInvalidArgument;
+    comm->scalars[comm->n_scalars] =
+        type == ncclFloat64 ? *(const double *)scalar : *(const float *)scalar;
+    *op = (ncclRedOp_t)(ncclNumOps + comm->n_scalars++);
+    return ncclSuccess;
+}
+WITH_P(ncclRedOpCreatePreMulSum);
+
 static bool in_window(const struct ncclComm *comm, const void *at)
 {
     for (int i = 0; i < comm->n_windows; i++)
@@ -282,7 +298,9 @@ static void arrange(const struct reduction *r, size_t i, size_t n, int order[MOS
             ctype total = 0;                                                                       \
             arrange(r, done + i, r->n, order);                                                     \
             for (int j = 0; j < r->comm->n_ranks; j++) {                                           \
-                const ctype value = ((const ctype *)r->comm->shared->slots[order[j]])[i];          \
+                ctype value = ((const ctype *)r->comm->shared->slots[order[j]])[i];                \
+                if (r->op >= ncclNumOps)                                                           \
+                    value *= (ctype)r->comm->scalars[r->op - ncclNumOps];                          \
                 if (j == 0)                                                                        \
                     total = value;                                                                 \
                 else if (r->op == ncclProd)                                                        \

@@ -112,9 +112,12 @@ Test(cublas, bad_arguments_get_the_vendors_answers)
 Test(cublas, every_injected_status_reaches_the_program)
 {
     static const char *const calls[] = { "cublasCreate_v2", "cublasSetAtomicsMode",
-        "cublasSetMathMode", "cublasGetAtomicsMode" };
-    static const char *const ways[] = { "modes", "modes", "modes", "modes" };
-    for (int i = 0; i < 4; i++)
+        "cublasSetMathMode", "cublasGetAtomicsMode", "cublasGemmEx",
+        "cublasGemmStridedBatchedEx_64", "cublasGemmBatchedEx", "cublasSsymv_v2",
+        "cublasSetStream_v2" };
+    static const char *const ways[] = { "modes", "modes", "modes", "modes", "autotune 0",
+        "autotune 5", "autotune 2", "atomics 0", "streams" };
+    for (int i = 0; i < 9; i++)
         for (int status = 1; status <= 16; status++) {
             char fail[80], command[40];
             snprintf(fail, sizeof fail, "DOUBLES_FAIL=%s:1:%d", calls[i], status);
@@ -141,6 +144,8 @@ Test(cublas, settings_are_observed)
 {
     says("use_cublas observed", loud, "cublasSetSmCountTarget");
     says("use_cublas observed", loud, "cublasSetEmulationStrategy");
+    says("use_cublas observed", loud, "cublasSetFixedPointEmulationMantissaControl");
+    says("use_cublas observed", loud, "cublasXtDeviceSelect");
     const char *const conflicting[] = { SHIM, "CUBLAS_WORKSPACE_CONFIG=:0:0", NULL };
     says("use_cublas observed", conflicting, "cublasSetStream drops the workspace");
 }

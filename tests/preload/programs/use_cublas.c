@@ -1,6 +1,8 @@
 /* Calls cuBLAS in one of the ways that do not repeat, or in thousands of random ones. Knows nothing of detshim. */
 #include <cublas_v2.h>
 
+#include <cublasXt.h>
+
 #include "lib.h"
 
 #define GOOD(call)                                                                                 \
@@ -225,6 +227,13 @@ int main(int argc, char **argv)
         GOOD(cublasSetWorkspace(handle, lib_device(4096), 4096));
         GOOD(cublasSetStream(handle, NULL));
         GOOD(cublasSetEmulationStrategy(handle, (cublasEmulationStrategy_t)1));
+        GOOD(
+            cublasSetFixedPointEmulationMantissaControl(handle, (cudaEmulationMantissaControl_t)1));
+        GOOD(cublasSetFixedPointEmulationMaxMantissaBitCount(handle, 40));
+        GOOD(cublasSetFixedPointEmulationMantissaBitOffset(handle, 1));
+        GOOD(cublasXtSetBlockDim(NULL, 64));
+        GOOD(cublasXtSetCpuRatio(NULL, CUBLASXT_GEMM, CUBLASXT_FLOAT, 0.5f));
+        GOOD(cublasXtDeviceSelect(NULL, 1, (int[]){ 0 }));
     }
     lib_result();
     GOOD(cublasDestroy(handle));

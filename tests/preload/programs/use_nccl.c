@@ -45,9 +45,22 @@ static void run(int ranks, int rank, ncclUniqueId id, const char *way)
     static const char *const ways[] = { "allreduce", "reducescatter", "reduce" };
     ncclComm_t comm;
     drv_start();
-    GOOD(strcmp(way, "windows") == 0 ? ncclCommInitRankConfig(&comm, ranks, id, rank, NULL)
-                                     : ncclCommInitRank(&comm, ranks, id, rank));
-    if (strcmp(way, "sweep") == 0)
+    if (strcmp(way, "scaled") == 0)
+        GOOD(ncclCommInitRankScalable(&comm, ranks, rank, 1, &id, NULL));
+    else
+        GOOD(strcmp(way, "windows") == 0 ? ncclCommInitRankConfig(&comm, ranks, id, rank, NULL)
+                                         : ncclCommInitRank(&comm, ranks, id, rank));
+    if (strcmp(way, "scaled") == 0) {
+        const float half = 0.3f;
+        ncclRedOp_t op;
+        void *handle;
+        float *buffer = lib_numbers(5000, 0);
+        GOOD(ncclCommRegister(comm, buffer, 20000, &handle));
+        GOOD(ncclRedOpCreatePreMulSum(
+            &op, (void *)&half, ncclFloat32, ncclScalarHostImmediate, comm));
+        lib_state = 99 + (uint64_t)rank;
+        reduce(comm, ranks, rank, "allreduce", 5000, 0, op);
+    } else if (strcmp(way, "sweep") == 0)
         for (int i = 0; i < 200;
              i++) { /* all ranks draw the same shapes, and numbers of their own */
             lib_state = 77 + (uint64_t)i;
