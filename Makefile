@@ -120,6 +120,8 @@ SONAME_cusparse := libcusparse.so.12
 SONAME_cusolver := libcusolver.so.12
 SONAME_curand := libcurand.so.10
 SONAME_nccl := libnccl.so.2
+SONAME_torch := libtorch_cpu.so
+SONAME_c10 := libc10.so
 double_names := $(patsubst tests/doubles/double_%.c,%,$(wildcard tests/doubles/double_*.c))
 doubles := $(foreach n,$(double_names),$(B)/doubles/$(SONAME_$(n)))
 define double_rule
@@ -127,7 +129,7 @@ $(B)/doubles/$(SONAME_$(1)): $(wildcard tests/doubles/double_$(1).c tests/double
 	$$(call say,DOUBLE,$$@)
 	@mkdir -p $$(@D) && printf '%s { global: *; };\n' $(SONAME_$(1)) >$$@.map
 	$$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden -ffp-contract=off -I. -isystem $(CUDA_HOME)/include -shared \
-	  -Wl,-Bsymbolic -Wl,-soname,$(SONAME_$(1)) -Wl,-z,defs $$(if $$(filter nccl,$(1)),,-Wl$$(,)--version-script=$$@.map) -o $$@ $$(filter %.c,$$^) -ldl -lpthread -lm
+	  -Wl,-Bsymbolic -Wl,-soname,$(SONAME_$(1)) -Wl,-z,defs $$(if $$(filter nccl torch c10,$(1)),,-Wl$$(,)--version-script=$$@.map) -o $$@ $$(filter %.c,$$^) -ldl -lpthread -lm
 endef
 , := ,
 $(foreach n,$(double_names),$(eval $(call double_rule,$(n))))
@@ -198,6 +200,8 @@ $(B)/preload/%: tests/preload/programs/%.c $(B)/setup.mk
 $(B)/preload/%: tests/preload/programs/%.cpp $(B)/setup.mk
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=gnu++17 -O1 -g -o $@ $<
+LIBS_preload_torch_calls = -Wl,--no-as-needed $(B)/doubles/libtorch_cpu.so $(B)/doubles/libc10.so
+$(B)/preload/torch_calls: $(B)/doubles/libtorch_cpu.so $(B)/doubles/libc10.so
 FLAGS_preload_symbols = -default-stream per-thread
 # Its PTX is of another architecture than its machine code.
 $(B)/preload/cross_arch: NVCC_FLAGS = -O2 -gencode arch=compute_80,code=compute_80 -gencode arch=compute_90,code=sm_90

@@ -10,7 +10,10 @@ mkdir -p "$build"
 
 apt_packages=(gcc g++ make libcriterion-dev uthash-dev libxxhash-dev liblz4-dev libzstd-dev
     libmpfr-dev libgmp-dev clang-14 clang-format clang-tidy shellcheck libclang-rt-14-dev python3
-    python3-pip unzip file binutils)
+    python3-pip unzip file binutils git ca-certificates)
+# Tests that need one of these skip with the reason where it cannot be had.
+apt_for_tests=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libjemalloc2 libtcmalloc-minimal4
+    libfaketime scdoc)
 # One wheel per toolkit piece; versions pinned together because nvcc checks that they agree.
 cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88
     nvidia-cuda-runtime==13.0.96 nvidia-cuda-nvrtc==13.0.88 nvidia-cuda-cccl==13.0.85
@@ -18,17 +21,29 @@ cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.
     nvidia-cusparse==12.6.3.3 nvidia-cusolver==12.0.4.66 nvidia-nccl-cu13==2.28.9
     nvidia-nvjitlink==13.0.88 nvidia-cuda-culibos==13.0.85 nvidia-cuda-profiler-api==13.0.85)
 
-missing=()
-for package in "${apt_packages[@]}"; do
-    dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    echo "setup: installing ${missing[*]}"
-    root=()
-    [ "$(id -u)" = 0 ] || root=(sudo)
-    "${root[@]}" apt-get update -qq
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$build/apt.log" 2>&1 ||
-        { tail -20 "$build/apt.log" >&2; exit 1; }
+lacking() { # names of $@ that are not installed
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+    done
+}
+install() {
+    echo "setup: installing $*"
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >>"$build/apt.log" 2>&1
+}
+root=()
+[ "$(id -u)" = 0 ] || root=(sudo)
+mapfile -t needed < <(lacking "${apt_packages[@]}")
+mapfile -t wanted < <(lacking "${apt_for_tests[@]}")
+if [ ${#needed[@]} -gt 0 ] || { [ ${#wanted[@]} -gt 0 ] && [ "$(id -u)" = 0 ]; }; then
+    "${root[@]}" apt-get update -qq >"$build/apt.log" 2>&1 || true
+fi
+if [ ${#needed[@]} -gt 0 ]; then
+    install "${needed[@]}" || { tail -20 "$build/apt.log" >&2; exit 1; }
+fi
+# Nobody is asked for a password for these.
+if [ ${#wanted[@]} -gt 0 ] && [ "$(id -u)" = 0 ]; then
+    install "${wanted[@]}" || echo "setup: without ${wanted[*]}: tests that need them skip, see $build/apt.log"
 fi
 
 # Join the wheels of the toolkit into one tree with the layout of an installed toolkit.
