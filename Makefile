@@ -148,6 +148,8 @@ $(B)/programs/%: tests/programs/%.c $(wildcard tests/programs/*.h) $(B)/setup.mk
 	$(Q)mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -I$(CUDA_HOME)/include $(FLAGS_$*) -o $@ $< -L$(CUDA_HOME)/lib -lm -ldl $(LIBS_$*)
 FLAGS_digits_mlp := -DDIGITS_ROOT='"$(CURDIR)"'
 FLAGS_digits_nvrtc := $(FLAGS_digits_mlp)
+FLAGS_digits_cnn := $(FLAGS_digits_mlp)
+LIBS_digits_cnn = -L$(CUDA_HOME)/lib -lcudnn
 LIBS_digits_nvrtc = -l:libnvrtc.so.13 -Wl,-rpath,$(CUDA_HOME)/lib
 programs: $(programs)
 

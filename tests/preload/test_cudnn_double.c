@@ -199,3 +199,35 @@ Test(cudnn_double, two_thousand_random_calls_match, .timeout = 400)
     cr_expect(strstr(child.out, "failed 0 of 2000"), "%s", child.out);
     cr_expect(strstr(child.err, " 0 unknown, 0 uncovered"), "%s", child.err);
 }
+
+#define CNN BUILD "/programs/digits_cnn"
+
+static struct child train(const char *options, const char *preload)
+{
+    const char *const env[] = { DOUBLE, preload, "DETSHIM_CACHE=off", "DETSHIM_LOG", "DET_SEED",
+        "SOFTGPU_SEED", NULL };
+    struct child child = child_shell(env, 300, "exec " CNN " %s", options);
+    cr_assert_eq(child.exit_status, 0, "%s%s", child.out, child.err);
+    return child;
+}
+
+Test(cudnn_double, a_convolutional_network_repeats, .timeout = 300)
+{
+    struct child bare[2], full[2];
+    for (int i = 0; i < 2; i++) {
+        bare[i] = train("--epochs 1 --steps 4", "LD_PRELOAD");
+        full[i] = train("--epochs 1 --steps 4", SHIM);
+    }
+    cr_expect_str_neq(bare[0].out, bare[1].out, "negative control");
+    cr_expect_str_eq(full[0].out, full[1].out);
+    cr_expect(strstr(full[0].err, " 0 unknown, 0 uncovered"), "%s", full[0].err);
+}
+
+Test(cudnn_double, the_convolutional_network_learns, .timeout = 300)
+{
+    struct child child = train("", SHIM);
+    double accuracy = 0;
+    const char *at = strstr(child.out, "test accuracy ");
+    cr_assert(at && sscanf(at, "test accuracy %lf", &accuracy) == 1, "%s", child.out);
+    cr_expect_geq(accuracy, 0.95);
+}
