@@ -214,6 +214,8 @@ $(B)/preload/%: tests/preload/programs/%.cu $(B)/setup.mk
 LIBS_preload_cudnn_sweep = -L$(CUDA_HOME)/lib -l:libcudnn.so.9 -Wl,-rpath-link,$(CUDA_HOME)/lib
 LIBS_preload_dnn_calls = -L$(B)/softgpu -l:libcudart.so.13 -L$(B)/doubles -l:libcudnn.so.9
 $(B)/preload/dnn_calls: | $(soft)/libcudart.so.13 $(B)/doubles/libcudnn.so.9
+LIBS_preload_sparse_calls = -L$(B)/softgpu -l:libcudart.so.13 -L$(B)/doubles -l:libcusparse.so.12
+$(B)/preload/sparse_calls: | $(soft)/libcudart.so.13 $(B)/doubles/libcusparse.so.12
 images := $(B)/images/.made
 $(images): tools/make_images.sh $(B)/setup.mk
 	$(call say,NVCC,$(B)/images)

@@ -1,0 +1,195 @@
+/* Sparse products as a program makes them, on the double's memory. Knows nothing of detshim.
+ * usage: sparse_calls spmv|spmm|random csr|coo ALGORITHM|COUNT [transposed] ; prints the result's hash, and with "dump" as last word the
+ * inputs and outputs as bit patterns. */
+#define DISABLE_CUSPARSE_DEPRECATED
+#include <cuda_runtime.h>
+#include <cusparse.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t state = 88172645463325252u, hash = 1469598103934665603u;
+static int dump;
+static unsigned draw(unsigned n)
+{
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return (unsigned)(state >> 33) % n;
+}
+
+static void *put(const void *host, size_t n_bytes)
+{
+    void *at = NULL;
+    if (cudaMalloc(&at, n_bytes + 1) || cudaMemcpy(at, host, n_bytes, cudaMemcpyHostToDevice))
+        exit(4);
+    return at;
+}
+
+static float *values(int n)
+{
+    float *host = malloc(sizeof(float) * (size_t)(n + 1));
+    for (int i = 0; i < n; i++)
+        host[i] = ((float)draw(20001) - 10000.0f) * (1.0f / (float)(1u << draw(16)));
+    float *at = put(host, sizeof(float) * (size_t)n);
+    free(host);
+    return at;
+}
+
+static void words(const char *name, const void *device, int n)
+{
+    uint32_t *host = malloc(4 * (size_t)(n + 1));
+    cudaMemcpy(host, device, 4 * (size_t)n, cudaMemcpyDeviceToHost);
+    printf("%s", name);
+    for (int i = 0; i < n; i++)
+        printf(" %08x", host[i]);
+    printf("\n");
+    free(host);
+}
+
+struct matrix {
+    int rows, cols, nnz;
+    int *offsets, *columns;
+    float *at;
+    cusparseSpMatDescr_t sparse;
+};
+
+static struct matrix matrix(int rows, int cols, int per_row, int coo)
+{
+    struct matrix m = { rows, cols, 0, NULL, NULL, NULL, NULL };
+    int *offsets = malloc(sizeof(int) * (size_t)(rows + 1)),
+        *columns = malloc(sizeof(int) * (size_t)(rows * per_row + 1)),
+        *row_of = malloc(sizeof(int) * (size_t)(rows * per_row + 1));
+    for (int r = 0; r < rows; r++) {
+        offsets[r] = m.nnz;
+        for (int k = (int)draw((unsigned)per_row + 1); k > 0; k--)
+            row_of[m.nnz] = r, columns[m.nnz++] = (int)draw((unsigned)cols);
+    }
+    offsets[rows] = m.nnz;
+    m.columns = put(columns, sizeof(int) * (size_t)m.nnz);
+    m.at = values(m.nnz);
+    m.offsets = coo ? put(row_of, sizeof(int) * (size_t)m.nnz)
+                    : put(offsets, sizeof(int) * (size_t)(rows + 1));
+    if (coo)
+        cusparseCreateCoo(&m.sparse, rows, cols, m.nnz, m.offsets, m.columns, m.at,
+            CUSPARSE_INDEX_32I, 0, CUDA_R_32F);
+    else
+        cusparseCreateCsr(&m.sparse, rows, cols, m.nnz, m.offsets, m.columns, m.at,
+            CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I, 0, CUDA_R_32F);
+    return m;
+}
+
+static cusparseHandle_t handle;
+static cudaStream_t stream;
+
+static void finish(float *at, int n)
+{
+    cudaStreamSynchronize(stream);
+    float *host = malloc(sizeof(float) * (size_t)(n + 1));
+    cudaMemcpy(host, at, sizeof(float) * (size_t)n, cudaMemcpyDeviceToHost);
+    for (int i = 0; i < n * 4; i++)
+        hash = (hash ^ ((unsigned char *)host)[i]) * 1099511628211u;
+    free(host);
+}
+
+static void dump_matrix(const struct matrix *m, const float *b, int n_b)
+{
+    if (!dump)
+        return;
+    words("offsets", m->offsets, m->rows + 1), words("columns", m->columns, m->nnz);
+    words("values", m->at, m->nnz), words("b", b, n_b);
+}
+
+static int spmv(int coo, int alg, int transposed, int rows, int cols, int per_row, float alpha,
+    float beta, int prepare)
+{
+    const struct matrix m = matrix(rows, cols, per_row, coo);
+    const int n_x = transposed ? rows : cols, n_y = transposed ? cols : rows;
+    float *x_at = values(n_x), *y_at = values(n_y);
+    cusparseDnVecDescr_t x, y;
+    cusparseCreateDnVec(&x, n_x, x_at, CUDA_R_32F), cusparseCreateDnVec(&y, n_y, y_at, CUDA_R_32F);
+    const cusparseOperation_t op =
+        transposed ? CUSPARSE_OPERATION_TRANSPOSE : CUSPARSE_OPERATION_NON_TRANSPOSE;
+    size_t n_bytes = 0;
+    int status = cusparseSpMV_bufferSize(
+        handle, op, &alpha, m.sparse, x, &beta, y, CUDA_R_32F, alg, &n_bytes);
+    void *buffer = NULL;
+    cudaMalloc(&buffer, n_bytes + 16), cudaMemset(buffer, 0, n_bytes + 16);
+    if (!status && prepare)
+        status = cusparseSpMV_preprocess(
+            handle, op, &alpha, m.sparse, x, &beta, y, CUDA_R_32F, alg, buffer);
+    if (!status)
+        status = cusparseSpMV(handle, op, &alpha, m.sparse, x, &beta, y, CUDA_R_32F, alg, buffer);
+    dump_matrix(&m, x_at, n_x);
+    finish(y_at, n_y);
+    if (dump)
+        words("result_bits", y_at, n_y);
+    return status;
+}
+
+static int spmm(int coo, int alg, int transposed, int rows, int cols, int per_row, int n,
+    int b_order, int c_order, float alpha, float beta)
+{
+    const struct matrix m = matrix(rows, cols, per_row, coo);
+    const int b_rows = transposed ? rows : cols, c_rows = transposed ? cols : rows;
+    float *b_at = values(b_rows * n), *c_at = values(c_rows * n);
+    cusparseDnMatDescr_t b, c;
+    cusparseCreateDnMat(
+        &b, b_rows, n, b_order == CUSPARSE_ORDER_ROW ? n : b_rows, b_at, CUDA_R_32F, b_order);
+    cusparseCreateDnMat(
+        &c, c_rows, n, c_order == CUSPARSE_ORDER_ROW ? n : c_rows, c_at, CUDA_R_32F, c_order);
+    const cusparseOperation_t op =
+        transposed ? CUSPARSE_OPERATION_TRANSPOSE : CUSPARSE_OPERATION_NON_TRANSPOSE;
+    size_t n_bytes = 0;
+    int status = cusparseSpMM_bufferSize(
+        handle, op, 0, &alpha, m.sparse, b, &beta, c, CUDA_R_32F, alg, &n_bytes);
+    void *buffer = NULL;
+    cudaMalloc(&buffer, n_bytes + 16);
+    if (!status)
+        status = cusparseSpMM_preprocess(
+            handle, op, 0, &alpha, m.sparse, b, &beta, c, CUDA_R_32F, alg, buffer);
+    if (!status)
+        status =
+            cusparseSpMM(handle, op, 0, &alpha, m.sparse, b, &beta, c, CUDA_R_32F, alg, buffer);
+    dump_matrix(&m, b_at, b_rows * n);
+    finish(c_at, c_rows * n);
+    if (dump)
+        words("result_bits", c_at, c_rows * n);
+    return status;
+}
+
+static int random_calls(int coo, int n)
+{
+    static const int csr_mv[] = { 0, 2, 3 }, coo_mv[] = { 0, 1, 4 }, csr_mm[] = { 0, 4, 6, 12 },
+                     coo_mm[] = { 0, 1, 2, 3 };
+    int failed = 0;
+    for (int i = 0; i < n; i++) {
+        const int rows = 1 + (int)draw(12), cols = 1 + (int)draw(12), per_row = 1 + (int)draw(20);
+        const float alpha = (float)draw(3), beta = (float)draw(2);
+        if (draw(2))
+            failed += spmv(coo, coo ? coo_mv[draw(3)] : csr_mv[draw(3)], 0, rows, cols, per_row,
+                          alpha, beta, (int)draw(2)) != 0;
+        else
+            failed += spmm(coo, coo ? coo_mm[draw(4)] : csr_mm[draw(4)], 0, rows, cols, per_row,
+                          1 + (int)draw(4), 1 + (int)draw(2), 1 + (int)draw(2), alpha, beta) != 0;
+    }
+    printf("failed %d of %d\n", failed, n);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "spmv";
+    const int coo = argc > 2 && !strcmp(argv[2], "coo"), number = argc > 3 ? atoi(argv[3]) : 0;
+    const int transposed = argc > 4 && !strcmp(argv[4], "transposed");
+    dump = argc > 4 && !strcmp(argv[argc - 1], "dump");
+    if (cudaStreamCreate(&stream) || cusparseCreate(&handle) || cusparseSetStream(handle, stream))
+        return 3;
+    const int status =
+        !strcmp(what, "spmv")   ? spmv(coo, number, transposed, 20, 16, 40, 1.5f, 0.5f, 1)
+        : !strcmp(what, "spmm") ? spmm(coo, number, transposed, 20, 16, 40, 3, CUSPARSE_ORDER_COL,
+                                      CUSPARSE_ORDER_ROW, 1.5f, 0.5f)
+                                : random_calls(coo, number);
+    cusparseDestroy(handle);
+    printf("result status=%d hash=%016llx\n", status, (unsigned long long)hash);
+    return 0;
+}
