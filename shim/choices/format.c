@@ -28,7 +28,7 @@ static bool clean(const char *from, char *to, size_t cap_bytes)
     for (; from[n]; n++) {
         if (n + 1 >= cap_bytes)
             return false;
-        to[n] = plain(from[n]) ? from[n] : '_';
+        to[n] = (char)(plain(from[n]) ? from[n] : '_');
     }
     to[n] = 0;
     return n > 0;
@@ -81,12 +81,13 @@ int det_choices_put(struct det_choices *choices, const char *key, const char *va
 
 void det_choices_free(struct det_choices *choices)
 {
-    struct det_choices_item *item, *next;
-    HASH_ITER(hh, choices->items, item, next)
-    {
-        HASH_DELETE(hh, choices->items, item);
+    struct det_choices_item *item = choices->items;
+    HASH_CLEAR(hh, choices->items); /* the table; the items stay linked */
+    while (item) {
+        struct det_choices_item *const next = item->hh.next;
         free(item->value);
         free(item);
+        item = next;
     }
     choices->n = 0;
 }

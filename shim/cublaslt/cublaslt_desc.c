@@ -92,11 +92,11 @@ DET_EXPORT cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc)
 }
 
 /* Parameters of an emulation that does not take place. */
-static cublasStatus_t drop_emulation(cublasLtMatmulDesc_t desc, cublasLtEmulationDesc_t asked)
+static cublasStatus_t drop_emulation(cublasLtMatmulDesc_t desc, const void *asked)
 {
-    const cublasLtEmulationDesc_t none = NULL;
+    void *const none = NULL;
     const cublasStatus_t status = DET_REAL(cublasLtMatmulDescSetAttribute)(desc,
-        (cublasLtMatmulDescAttributes_t)DET_CUBLASLT_EMULATION_DESCRIPTOR, &none, sizeof none);
+        (cublasLtMatmulDescAttributes_t)DET_CUBLASLT_EMULATION_DESCRIPTOR, &none, sizeof(void *));
     if (status == CUBLAS_STATUS_SUCCESS) {
         keep(desc, EMULATION, (int64_t)(intptr_t)asked);
         det_log_override_text(DET_NAME(cublasLtMatmulDescSetAttribute), DET_RULE_CUBLAS_EMULATION,
@@ -119,10 +119,10 @@ static cublasStatus_t set_compute(
     if (given == asked)
         return status;
     keep(desc, COMPUTE, asked);
-    cublasLtEmulationDesc_t set = NULL;
+    void *set = NULL;
     size_t n_written = 0;
     if (DET_REAL(cublasLtMatmulDescGetAttribute)(desc,
-            (cublasLtMatmulDescAttributes_t)DET_CUBLASLT_EMULATION_DESCRIPTOR, &set, sizeof set,
+            (cublasLtMatmulDescAttributes_t)DET_CUBLASLT_EMULATION_DESCRIPTOR, &set, sizeof(void *),
             &n_written) == CUBLAS_STATUS_SUCCESS &&
         set)
         drop_emulation(desc, set);
@@ -136,13 +136,13 @@ DET_EXPORT cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t de
         return DET_REAL(cublasLtMatmulDescSetAttribute)(desc, name, from, n_bytes);
     cublasStatus_t status;
     int64_t asked = 0;
-    cublasLtEmulationDesc_t emulation = NULL;
+    void *emulation = NULL;
     if (name == CUBLASLT_MATMUL_DESC_COMPUTE_TYPE && from && desc &&
         n_bytes == sizeof(cublasComputeType_t)) {
         status = set_compute(desc, name, from);
     } else if ((int)name == DET_CUBLASLT_EMULATION_DESCRIPTOR && from &&
-               n_bytes == sizeof emulation && kept_asked(desc, COMPUTE, &asked)) {
-        memcpy(&emulation, from, sizeof emulation);
+               n_bytes == sizeof(void *) && kept_asked(desc, COMPUTE, &asked)) {
+        memcpy(&emulation, from, sizeof(void *));
         status = drop_emulation(desc, emulation);
     } else {
         status = DET_REAL(cublasLtMatmulDescSetAttribute)(desc, name, from, n_bytes);
@@ -163,8 +163,8 @@ DET_EXPORT cublasStatus_t cublasLtMatmulDescGetAttribute(cublasLtMatmulDesc_t de
         kept_asked(desc, COMPUTE, &asked)) {
         const cublasComputeType_t type = (cublasComputeType_t)asked;
         memcpy(to, &type, sizeof type);
-    } else if ((int)name == DET_CUBLASLT_EMULATION_DESCRIPTOR &&
-               n_bytes >= sizeof(cublasLtEmulationDesc_t) && kept_asked(desc, EMULATION, &asked)) {
+    } else if ((int)name == DET_CUBLASLT_EMULATION_DESCRIPTOR && n_bytes >= sizeof(void *) &&
+               kept_asked(desc, EMULATION, &asked)) {
         memcpy(to, &(void *){ (void *)(intptr_t)asked }, sizeof(void *));
     }
     return status;

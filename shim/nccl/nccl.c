@@ -92,9 +92,8 @@ OBSERVED(ncclCommShrink, "excluded ranks and flags",
     (ncclComm_t comm, int *excluded, int n_excluded, ncclComm_t *made, ncclConfig_t *config,
         int flags),
     n_excluded, flags, comm, excluded, n_excluded, made, config, flags)
-OBSERVED(ncclCommRegister, "bytes",
-    (const ncclComm_t comm, void *buffer, size_t n_bytes, void **handle), n_bytes, 0, comm, buffer,
-    n_bytes, handle)
+OBSERVED(ncclCommRegister, "bytes", (ncclComm_t comm, void *buffer, size_t n_bytes, void **handle),
+    n_bytes, 0, comm, buffer, n_bytes, handle)
 OBSERVED(ncclRedOpCreatePreMulSum, "type and residence",
     (ncclRedOp_t * op, void *scalar, ncclDataType_t type, ncclScalarResidence_t residence,
         ncclComm_t comm),

@@ -78,3 +78,25 @@ Test(nccl, bad_arguments_and_injected_statuses_reach_the_program)
             child_free(&b);
         }
 }
+
+/* The real library, without a device: what it says it read. */
+Test(nccl, the_real_library_reads_what_was_set)
+{
+    const char *cuda = getenv("CUDA_HOME");
+    char path[4096], file[4200];
+    snprintf(path, sizeof path, "LD_LIBRARY_PATH=%s/lib", cuda ? cuda : "/usr/local/cuda");
+    snprintf(file, sizeof file, "%s/libnccl.so.2", path + strlen("LD_LIBRARY_PATH="));
+    if (access(file, R_OK) != 0)
+        cr_skip_test("no real libnccl.so.2");
+    const char *const env[] = { path, SHIM, "NCCL_DEBUG=INFO", "NCCL_ALGO", "DETSHIM_LOG_LEVEL=off",
+        NULL };
+    struct child child = with_doubles("use_nccl 1 id", env);
+    if (child.exit_status == 2 && !strstr(child.out, "set by environment")) {
+        child_free(&child);
+        cr_skip_test("ncclGetUniqueId finds no network interface here");
+    }
+    cr_expect(strstr(child.out, "NCCL_ENV_PLUGIN set by environment to none"), "%s%s", child.out,
+        child.err);
+    cr_expect_str_eq(child_result(child.out, "algo"), "Ring");
+    child_free(&child);
+}

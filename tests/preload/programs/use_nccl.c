@@ -96,6 +96,10 @@ int main(int argc, char **argv)
         return 0;
     }
     GOOD(ncclGetUniqueId(&id));
+    if (strcmp(way, "id") == 0) {
+        printf("result algo=%s\n", getenv("NCCL_ALGO") ? getenv("NCCL_ALGO") : "unset");
+        return 0;
+    }
     if (pipe(results) != 0)
         return 3;
     for (int rank = 0; rank < ranks; rank++)
