@@ -8,4 +8,12 @@ det_acc_fold_ptx:
     .byte 0
     .size det_acc_fold_ptx, . - det_acc_fold_ptx
 
+    .global det_sparse_ptx
+    .hidden det_sparse_ptx
+    .type det_sparse_ptx, @object
+det_sparse_ptx:
+    .incbin "replacements/sparse.ptx"
+    .byte 0
+    .size det_sparse_ptx, . - det_sparse_ptx
+
     .section .note.GNU-stack, "", @progbits

@@ -1,5 +1,6 @@
 /* Sparse times dense, vector and matrix: the algorithm by format, the same in size, preprocessing and computation. */
 #include "shim/cusparse/cusparse_decide.h"
+#include "shim/cusparse/cusparse_kernel.h"
 #include "shim/loader/call.h"
 #include "shim/log/log.h"
 #include "shim/pins/pins.h"
@@ -44,6 +45,15 @@ static void log_choice(const char *call, int asked, const struct det_sparse_choi
 {
     if (choice->given != asked)
         det_log_override(call, choice->rule, "alg", asked, choice->given);
+}
+
+/* Ours was queued, or failed to be: either way the program's call is answered. */
+static void replaced(const char *call, enum det_rule rule, cusparseStatus_t status)
+{
+    if (status != CUSPARSE_STATUS_SUCCESS)
+        return;
+    det_log_override_text(call, rule, "kernel", "of cuSPARSE", "ours");
+    det_ledger_hit(det_ledger_row("call", call, DET_CLASS_EXACT, rule, ""));
 }
 
 static void count(const char *call, const struct det_sparse_choice *choice)
@@ -115,7 +125,18 @@ DET_EXPORT cusparseStatus_t cusparseSpMV(cusparseHandle_t handle, cusparseOperat
         fall_back(&choice, (int)asked,
             DET_REAL(cusparseSpMV_bufferSize)(
                 handle, op, alpha, a, x, beta, y, type, (cusparseSpMVAlg_t)choice.given, &need));
-    const cusparseStatus_t status = DET_REAL(cusparseSpMV)(
+    cusparseStatus_t status = CUSPARSE_STATUS_SUCCESS;
+    if (choice.cls == DET_CLASS_UNCOVERED && det_rule_acts(DET_RULE_CUSPARSE_SPMV_KERNEL)) {
+        const char *why = det_cusparse_spmv_kernel(handle, op, alpha, a, x, beta, y, type, &status);
+        if (!why) {
+            replaced(DET_NAME(cusparseSpMV), DET_RULE_CUSPARSE_SPMV_KERNEL, status);
+            det_leave(DET_ID_cusparseSpMV);
+            return status;
+        }
+        if (format_of(a, caller) == CUSPARSE_FORMAT_CSR)
+            choice.reason = why;
+    }
+    status = DET_REAL(cusparseSpMV)(
         handle, op, alpha, a, x, beta, y, type, (cusparseSpMVAlg_t)choice.given, buffer);
     if (status == CUSPARSE_STATUS_SUCCESS) {
         log_choice(DET_NAME(cusparseSpMV), (int)asked, &choice);
@@ -184,7 +205,19 @@ DET_EXPORT cusparseStatus_t cusparseSpMM(cusparseHandle_t handle, cusparseOperat
         fall_back(&choice, (int)asked,
             DET_REAL(cusparseSpMM_bufferSize)(handle, op, op_b, alpha, a, b, beta, c, type,
                 (cusparseSpMMAlg_t)choice.given, &need));
-    const cusparseStatus_t status = DET_REAL(cusparseSpMM)(
+    cusparseStatus_t status = CUSPARSE_STATUS_SUCCESS;
+    if (choice.cls == DET_CLASS_UNCOVERED && det_rule_acts(DET_RULE_CUSPARSE_SPMM_KERNEL)) {
+        const char *why =
+            det_cusparse_spmm_kernel(handle, op, op_b, alpha, a, b, beta, c, type, &status);
+        if (!why) {
+            replaced(DET_NAME(cusparseSpMM), DET_RULE_CUSPARSE_SPMM_KERNEL, status);
+            det_leave(DET_ID_cusparseSpMM);
+            return status;
+        }
+        if (format_of(a, caller) == CUSPARSE_FORMAT_CSR)
+            choice.reason = why;
+    }
+    status = DET_REAL(cusparseSpMM)(
         handle, op, op_b, alpha, a, b, beta, c, type, (cusparseSpMMAlg_t)choice.given, buffer);
     if (status == CUSPARSE_STATUS_SUCCESS) {
         log_choice(DET_NAME(cusparseSpMM), (int)asked, &choice);

@@ -109,6 +109,8 @@ static int spmv(int coo, int alg, int transposed, int rows, int cols, int per_ro
     cusparseCreateDnVec(&x, n_x, x_at, CUDA_R_32F), cusparseCreateDnVec(&y, n_y, y_at, CUDA_R_32F);
     const cusparseOperation_t op =
         transposed ? CUSPARSE_OPERATION_TRANSPOSE : CUSPARSE_OPERATION_NON_TRANSPOSE;
+    if (dump)
+        words("c", y_at, n_y);
     size_t n_bytes = 0;
     int status = cusparseSpMV_bufferSize(
         handle, op, &alpha, m.sparse, x, &beta, y, CUDA_R_32F, alg, &n_bytes);
@@ -139,6 +141,8 @@ static int spmm(int coo, int alg, int transposed, int rows, int cols, int per_ro
         &c, c_rows, n, c_order == CUSPARSE_ORDER_ROW ? n : c_rows, c_at, CUDA_R_32F, c_order);
     const cusparseOperation_t op =
         transposed ? CUSPARSE_OPERATION_TRANSPOSE : CUSPARSE_OPERATION_NON_TRANSPOSE;
+    if (dump)
+        words("c", c_at, c_rows * n);
     size_t n_bytes = 0;
     int status = cusparseSpMM_bufferSize(
         handle, op, 0, &alpha, m.sparse, b, &beta, c, CUDA_R_32F, alg, &n_bytes);
