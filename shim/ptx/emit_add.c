@@ -5,49 +5,61 @@
 #include <stdio.h>
 #include <string.h>
 
-/* a = global address of the lane. */
+/* a = global address of the first lane. */
 static void put_address(const struct det_emit_site *s)
 {
     const char *text = s->add->address;
     const char *sign = strpbrk(text + 1, "+-");
-    const unsigned bytes = s->lane << s->f->log2_bytes;
-    if (*text != '%') {
+    const int n = sign ? (int)(sign - text) : (int)strlen(text);
+    if (*text != '%')
         det_bytes_printf(s->out, "\tmov.u64 %%det_a, %s;\n", text);
-        sign = NULL;
-    } else {
-        const int n = sign ? (int)(sign - text) : (int)strlen(text);
-        det_bytes_printf(s->out, "\t%s %%det_a, %.*s;\n",
-            s->add->generic ? "cvta.to.global.u64" : "mov.u64", n, text);
-    }
-    if (sign)
-        det_bytes_printf(s->out, "\tadd.s64 %%det_a, %%det_a, %s;\n", sign + (*sign == '+'));
-    if (bytes)
-        put(s, "add.s64 ~a, ~a, %u;", bytes);
+    else if (s->add->generic) {
+        det_bytes_printf(s->out, "\tcvta.to.global.u64 %%det_a, %.*s;\n", n, text);
+        if (sign)
+            det_bytes_printf(s->out, "\tadd.s64 %%det_a, %%det_a, %s;\n", sign + (*sign == '+'));
+    } else if (sign)
+        det_bytes_printf(s->out, "\tadd.s64 %%det_a, %.*s, %s;\n", n, text, sign + (*sign == '+'));
+    else
+        det_bytes_printf(s->out, "\tmov.u64 %%det_a, %s;\n", text);
 }
 
-/* entry, h = the slot of the block, or off to `probe`, which comes back to `have` or ends in `full`. */
-static void put_lookup(const struct det_emit_site *s)
+/* low = lower half of the address, want = key of its block, and what the head says; once for all lanes, which share a block:
+ * vectors are aligned to their own size. */
+static void put_block(const struct det_emit_site *s)
 {
     const char *table = s->add->table;
-    put(s, "and.b64 ~want, ~a, -%u;", s->f->block_bytes);
-    put(s, "or.b64 ~want, ~want, %d;", (int)s->f->code + 1);
+    put(s, "mov.b64 {~low, ~high}, ~a;");
+    put(s, "lop3.b32 ~u, ~low, -%u, %d, 0xea;", s->f->block_bytes, (int)s->f->code + 1);
+    put(s, "mov.b64 ~want, {~u, ~high};");
+    put(s, "shf.r.wrap.b32 ~hash, ~u, ~high, 5;");
     put(s, "ld.global.nc.v2.u64 {~entries, ~bins}, [%s];", table);
-    put(s, "ld.global.nc.v4.u32 {~shift, ~mask, ~n, ~base}, [%s+%zu];", table,
+    put(s, "ld.global.nc.v4.u32 {~shift, ~mask, ~limit, ~base}, [%s+%zu];", table,
         offsetof(struct det_acc_head, hash_shift));
     if (s->f->code == DET_ACC_BF16)
         put(s, "ld.global.nc.u32 ~base, [%s+%u];", table, s->f->base_at);
-    put(s, "shr.u64 ~x, ~want, 5;");
-    put(s, "cvt.u32.u64 ~h, ~x;");
-    put(s, "mul.lo.u32 ~h, ~h, 0x%x;", DET_ACC_HASH);
-    put(s, "shr.u32 ~h, ~h, ~shift;");
+    put(s, "mul.lo.u32 ~hash, ~hash, 0x%x;", DET_ACC_HASH);
+    put(s, "shr.u32 ~%s, ~hash, ~shift;", s->add->n_lanes > 1 ? "hash" : "h");
+    if (s->add->n_lanes > 1)
+        put(s, "mov.u64 ~key, 0;");
+}
+
+/* entry, h = the slot of the block, or off to `miss`, which comes back to `have` or ends in `full`. i = element. */
+static void put_lookup(const struct det_emit_site *s)
+{
+    if (s->lane > 0) { /* an earlier lane has found it */
+        put(s, "setp.eq.u64 ~p, ~key, ~want;");
+        put(s, "@~p bra det_have#;");
+    }
+    if (s->add->n_lanes > 1)
+        put(s, "mov.u32 ~h, ~hash;");
     put(s, "mad.wide.u32 ~entry, ~h, 16, ~entries;");
     put(s, "ld.global.v2.u64 {~key, ~state}, [~entry];");
     put(s, "setp.ne.u64 ~p, ~key, ~want;");
-    put(s, "@~p bra det_probe#;");
+    put(s, "@~p bra det_miss#;");
     put_label(s, "have");
-    put(s, "cvt.u32.u64 ~i, ~a;");
-    put(s, "shr.u32 ~i, ~i, %u;", s->f->log2_bytes);
-    put(s, "and.b32 ~i, ~i, %u;", s->f->element_mask);
+    put(s, "bfe.u32 ~i, ~low, %u, %u;", s->f->log2_bytes, s->f->element_mask == 3 ? 2u : 5u);
+    if (s->lane > 0)
+        put(s, "add.u32 ~i, ~i, %u;", s->lane);
     put(s, "mad.wide.u32 ~at, ~h, %u, ~bins;", DET_ACC_SLOT_WORDS * 8);
     put(s, "mad.wide.u32 ~at, ~i, 8, ~at;");
 }
@@ -60,17 +72,15 @@ static void put_window(const struct det_emit_site *s)
         put(s, "sub.u32 ~r, ~s, ~base;");
         put(s, "setp.ge.u32 ~p, ~r, %u;", f->window);
         put(s, "@~p bra det_wide#;");
-        put(s, "mul.lo.u32 ~q, ~r, %u;", f->magic);
-        put(s, "shr.u32 ~q, ~q, %u;", f->magic_shift);
+        put(s, "mul.hi.u32 ~q, ~r, %u;", f->magic);
         put(s, "mad.lo.s32 ~r, ~q, -%u, ~r;", f->step);
     } else {
-        put(s, "shr.u32 ~q, ~s, %u;", f->magic_shift);
+        put(s, "shr.u32 ~q, ~s, 4;");
         put(s, "and.b32 ~r, ~s, %u;", f->step - 1);
     }
     put(s, "shl.b32 ~u, ~m, ~r;");
     put(s, "cvt.u64.u32 ~x, ~u;");
-    put(s, "and.b32 ~u, ~b, 0x%x;", 1u << (f->bits - 1));
-    put(s, "setp.ne.u32 ~neg, ~u, 0;");
+    put(s, "setp.ge.u32 ~neg, ~b, 0x%x;", 1u << (f->bits - 1));
     put(s, "@~neg neg.s64 ~x, ~x;");
     put(s, "mad.wide.u32 ~at, ~q, %u, ~at;", f->plane_bytes);
     put(s, "red.global.add.u64 [~at], ~x;");
@@ -113,13 +123,12 @@ static void put_mark(const struct det_emit_site *s)
     put(s, "shl.b32 ~i, 1, ~i;");
     put(s, "mov.b64 ~x, {~i, ~u};");
     put(s, "or.b64 ~y, ~state, ~x;");
-    put(s, "setp.ne.u64 ~p, ~y, ~state;");
-    put(s, "@~p red.global.or.b64 [~entry+8], ~x;");
     if (s->add->count)
         put(s, "add.s64 %s, %s, 1;", s->add->count, s->add->count);
-    put(s, "setp.ne.u%u ~p, ~m, 0;",
-        s->f->bits == 64 ? 64u : 32u); /* 0: a NaN, marked; now it runs, too */
+    put(s, "setp.eq.u64 ~p, ~y, ~state;");
     put(s, "@~p bra det_done#;");
+    put(s, "red.global.or.b64 [~entry+8], ~x;");
+    put(s, "bra det_done#;");
 }
 
 static void put_bump(const struct det_emit_site *s, const char *counter_at)
@@ -147,8 +156,8 @@ static void put_own_red(const struct det_emit_site *s)
         put(s, "or.b32 ~r, ~r, 0x8000;");
         put(s, "or.b32 ~u, ~b, 0x80000000;");
         put(s, "selp.b32 ~u, ~r, ~u, ~p;");
-        put(s, "and.b64 ~a, ~a, -4;");
-        put(s, "red.global.add.noftz.%s [~a], ~u;", s->f->code == DET_ACC_F16 ? "f16x2" : "bf16x2");
+        put(s, "and.b64 ~z, ~a, -4;");
+        put(s, "red.global.add.noftz.%s [~z], ~u;", s->f->code == DET_ACC_F16 ? "f16x2" : "bf16x2");
     }
 }
 
@@ -162,8 +171,10 @@ static void put_original(const struct det_emit_site *s)
         det_bytes_printf(s->out, "\t%s\n", s->add->original);
     else
         put_own_red(s);
+    put(s, "@~nan bra det_finite#;");
     put(s, "bra det_done#;");
     put_label(s, "full");
+    put(s, "setp.ne.u32 ~nan, ~n, ~n;"); /* a NaN has run already: it must not come back */
     put(s, "mov.u64 ~y, %zu;", offsetof(struct det_acc_counters, overflow));
     put(s, "bra det_count#;");
 }
@@ -171,6 +182,8 @@ static void put_original(const struct det_emit_site *s)
 /* An entry is ours, somebody's, or free, and one compare-and-swap decides: nobody waits. */
 static void put_probe(const struct det_emit_site *s)
 {
+    put_label(s, "miss");
+    put(s, "mov.u32 ~n, ~limit;");
     put_label(s, "probe");
     put(s, "setp.ne.u64 ~p, ~key, 0;");
     put(s, "@~p bra det_next#;");
@@ -221,8 +234,7 @@ static void put_wide(const struct det_emit_site *s)
     put(s, "sub.u32 ~u, 5, ~q;");
     put(s, "add.u32 ~q, ~q, %u;", DET_ACC_WIDE_PLANE);
     put(s, "mad.wide.u32 ~at, ~q, %u, ~at;", s->f->plane_bytes);
-    put(s, "and.b32 ~q, ~b, 0x%x;", 1u << (s->f->bits - 1));
-    put(s, "setp.ne.u32 ~neg, ~q, 0;");
+    put(s, "setp.ge.u32 ~neg, ~b, 0x%x;", 1u << (s->f->bits - 1));
     put_label(s, "carry");
     put(s, "neg.s64 ~z, ~x;");
     put(s, "selp.b64 ~z, ~z, ~x, ~neg;");
@@ -247,10 +259,8 @@ static void put_wide(const struct det_emit_site *s)
 
 static void put_lane(const struct det_emit_site *s)
 {
-    det_bytes_text(s->out, "\t{\n");
-    det_emit_registers(s);
-    det_emit_guard(s);
-    put_address(s);
+    if (s->lane > 0)
+        put(s, "add.s64 ~a, ~a, %u;", 1u << s->f->log2_bytes);
     det_emit_bits(s);
     det_emit_split(s);
     put_lookup(s);
@@ -265,7 +275,6 @@ static void put_lane(const struct det_emit_site *s)
     if (s->f->base_at)
         put_wide(s);
     put_label(s, "done");
-    det_bytes_text(s->out, "\t}\n");
 }
 
 enum det_err det_ptx_emit_add(struct det_bytes *out, const struct det_ptx_add *add)
@@ -276,10 +285,15 @@ enum det_err det_ptx_emit_add(struct det_bytes *out, const struct det_ptx_add *a
         return DET_E_UNSUPPORTED;
     if (add->n_lanes == 0 || add->n_lanes > MAX_LANES || odd)
         return DET_E_UNSUPPORTED;
-    for (unsigned lane = 0; lane < add->n_lanes; lane++) {
-        const struct det_emit_site site = { out, add, &det_emit_formats[add->type], lane, false };
+    struct det_emit_site site = { out, add, &det_emit_formats[add->type], add->n_lanes - 1, false };
+    det_bytes_text(out, "\t{\n");
+    det_emit_registers(&site);
+    det_emit_guard(&site); /* past the last lane */
+    put_address(&site);
+    put_block(&site);
+    for (site.lane = 0; site.lane < add->n_lanes; site.lane++)
         put_lane(&site);
-    }
+    det_bytes_text(out, "\t}\n");
     return det_bytes_check(out);
 }
 

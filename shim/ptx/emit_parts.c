@@ -6,11 +6,12 @@
 
 const struct det_emit_format det_emit_formats[] = {
     [DET_PTX_F32] = { DET_ACC_F32, 32, 23, 2, 31, 256, 128, offsetof(struct det_acc_head, f32_base),
-        36, DET_ACC_F32_STEP, 57, 9 },
-    [DET_PTX_F64] = { DET_ACC_F64, 64, 52, 3, 3, 32, 32, 0, 0, 0, 0, 0 },
-    [DET_PTX_F16] = { DET_ACC_F16, 16, 10, 1, 31, 256, 64, 0, 0, 16, 1, 4 },
+        36, DET_ACC_F32_STEP, UINT32_MAX / DET_ACC_F32_STEP + 1 },
+    [DET_PTX_F64] = { DET_ACC_F64, 64, 52, 3, 3, 32, 32, 0, 0, 0, 0 },
+    [DET_PTX_F16] = { DET_ACC_F16, 16, 10, 1, 31, 256, 64, 0, 0, 16, 0 },
     [DET_PTX_BF16] = { DET_ACC_BF16, 16, 7, 1, 31, 256, 64,
-        offsetof(struct det_acc_head, bf16_base), 96, DET_ACC_BF16_STEP, 171, 12 },
+        offsetof(struct det_acc_head, bf16_base), 96, DET_ACC_BF16_STEP,
+        UINT32_MAX / DET_ACC_BF16_STEP + 1 },
 };
 
 /* One line: printf, then ~ becomes the register prefix and # the site's label suffix. */
@@ -46,10 +47,11 @@ static uint64_t inf_of(const struct det_emit_format *f)
 void det_emit_registers(const struct det_emit_site *s)
 {
     const bool f64 = s->f->bits == 64;
-    put(s, ".reg .pred ~p, ~neg;");
+    put(s, ".reg .pred ~p, ~neg, ~nan;");
     put(s, ".reg .b16 ~lo, ~hi;");
     put(s, ".reg .f32 ~f;");
-    put(s, ".reg .b32 ~s, ~h, ~n, ~i, ~q, ~r, ~u, ~shift, ~mask, ~base;");
+    put(s,
+        ".reg .b32 ~s, ~h, ~hash, ~n, ~i, ~q, ~r, ~u, ~low, ~high, ~shift, ~mask, ~limit, ~base;");
     put(s, ".reg .b%d ~b, ~t, ~m;", f64 ? 64 : 32);
     put(s, ".reg .b64 ~a, ~want, ~entries, ~bins, ~entry, ~key, ~state, ~at, ~v, ~w, ~x, ~y, ~z;");
 }
@@ -87,39 +89,25 @@ void det_emit_bits(const struct det_emit_site *s)
         put(s, "xor.b%u ~b, ~b, 0x%llx;", s->f->bits == 64 ? 64u : 32u, 1ull << (s->f->bits - 1));
 }
 
-/* Zero, Inf, NaN (f32: subnormals too) leave for `special`; the others become m * 2^s. */
+/* Normal numbers become m * 2^s; the others leave for `special`. */
 void det_emit_split(const struct det_emit_site *s)
 {
     const struct det_emit_format *f = s->f;
-    const unsigned w = f->bits == 64 ? 64 : 32;
-    const uint64_t hidden = UINT64_C(1) << f->fraction_bits, inf = inf_of(f);
-    put(s, "and.b%u ~t, ~b, 0x%llx;", w, (1ull << (f->bits - 1)) - 1);
-    if (f->code == DET_ACC_F32) {
-        put(s, "sub.u32 ~u, ~t, 0x800000;");
-        put(s, "setp.ge.u32 ~p, ~u, 0x7f000000;");
-        put(s, "@~p bra det_special#;");
-        put(s, "shr.u32 ~s, ~u, 23;");
-        put(s, "and.b32 ~m, ~t, 0x7fffff;");
-        put(s, "or.b32 ~m, ~m, 0x800000;");
-        put_label(s, "finite");
-        return;
-    }
-    put(s, "sub.u%u ~m, ~t, 1;", w);
-    put(s, "setp.ge.u%u ~p, ~m, 0x%llx;", w, (unsigned long long)inf - 1);
+    const unsigned exponent_bits = f->bits - 1 - f->fraction_bits;
+    const uint64_t hidden = UINT64_C(1) << f->fraction_bits;
+    if (f->bits == 64) {
+        put(s, "mov.b64 {~u, ~s}, ~b;");
+        put(s, "bfe.u32 ~s, ~s, %u, %u;", f->fraction_bits - 32, exponent_bits);
+    } else
+        put(s, "bfe.u32 ~s, ~b, %u, %u;", f->fraction_bits, exponent_bits);
+    put(s, "sub.u32 ~s, ~s, 1;");
+    put(s, "setp.ge.u32 ~p, ~s, %u;", (1u << exponent_bits) - 2);
     put(s, "@~p bra det_special#;");
-    put(s, "shr.u%u ~m, ~t, %u;", w, f->fraction_bits);
-    put(s, w == 64 ? "cvt.u32.u64 ~s, ~m;" : "mov.u32 ~s, ~m;");
-    put(s, "min.u32 ~u, ~s, 1;");
-    put(s, "sub.u32 ~s, ~s, ~u;");
-    put(s, "and.b%u ~m, ~t, 0x%llx;", w, (unsigned long long)hidden - 1);
-    if (w == 64) {
-        put(s, "cvt.u64.u32 ~x, ~u;");
-        put(s, "shl.b64 ~x, ~x, %u;", f->fraction_bits);
-        put(s, "or.b64 ~m, ~m, ~x;");
-    } else {
-        put(s, "shl.b32 ~u, ~u, %u;", f->fraction_bits);
-        put(s, "or.b32 ~m, ~m, ~u;");
-    }
+    if (f->bits == 64) {
+        put(s, "and.b64 ~m, ~b, 0x%llx;", (unsigned long long)hidden - 1);
+        put(s, "or.b64 ~m, ~m, 0x%llx;", (unsigned long long)hidden);
+    } else /* (b & fraction) | hidden */
+        put(s, "lop3.b32 ~m, ~b, 0x%x, 0x%x, 0xea;", (unsigned)hidden - 1, (unsigned)hidden);
     put_label(s, "finite");
 }
 
@@ -135,24 +123,19 @@ static void put_flush(const struct det_emit_site *s)
 void det_emit_special(const struct det_emit_site *s)
 {
     const unsigned w = s->f->bits == 64 ? 64 : 32;
+    const unsigned long long hidden = 1ull << s->f->fraction_bits;
     put_label(s, "special");
-    if (s->f->code == DET_ACC_F32) {
-        put(s, "sub.u32 ~u, ~t, 1;");
-        put(s, "setp.ge.u32 ~p, ~u, 0x7fffff;");
-        put(s, "@~p bra det_absorb#;");
-        if (!s->shared)
-            put_flush(s);
-        put(s, "mov.u32 ~s, 0;");
-        put(s, "mov.u32 ~m, ~t;");
-        put(s, "bra det_finite#;");
-        put_label(s, "absorb");
-    }
-    put(s, "setp.le.u%u ~p, ~t, 0x%llx;", w, (unsigned long long)inf_of(s->f));
-    put(s, "@~p bra det_skip#;");
+    put(s, "and.b%u ~t, ~b, 0x%llx;", w, (1ull << (s->f->bits - 1)) - 1);
+    put(s, "setp.gt.u%u ~nan, ~t, 0x%llx;", w, (unsigned long long)inf_of(s->f));
+    put(s, "sub.u%u ~m, ~t, 1;", w);
+    put(s, "setp.ge.u%u ~p, ~m, 0x%llx;", w, hidden - 1);
     put(s, "mov.u%u ~m, 0;", w);
+    put(s, "mov.u32 ~s, 0;");
     if (s->f->base_at && !s->shared)
-        put(s, "ld.global.nc.u32 ~s, [%s+%u];", s->add->table, s->f->base_at);
-    else
-        put(s, "mov.u32 ~s, 0;");
+        put(s, "@~p ld.global.nc.u32 ~s, [%s+%u];", s->add->table, s->f->base_at);
+    put(s, "@~p bra det_skip#;");
+    if (s->f->code == DET_ACC_F32 && !s->shared)
+        put_flush(s);
+    put(s, "mov.u%u ~m, ~t;", w);
     put(s, "bra det_finite#;");
 }

@@ -14,9 +14,8 @@ struct det_emit_format {
     unsigned block_bytes;
     unsigned
         base_at; /* offset of the window's base in the head; 0: no window, the planes hold everything */
-    unsigned window; /* binades of the window */
-    unsigned step, magic,
-        magic_shift; /* x / step == x * magic >> magic_shift for every x in the window */
+    unsigned window;      /* binades of the window */
+    unsigned step, magic; /* x / step == x * magic >> 32 for every x in the window */
 };
 extern const struct det_emit_format det_emit_formats[];
 
@@ -39,9 +38,10 @@ void det_emit_registers(const struct det_emit_site *s);
 void det_emit_guard(const struct det_emit_site *s);
 /** b = bits of the addend, as an integer. */
 void det_emit_bits(const struct det_emit_site *s);
-/** Zero, Inf, NaN (global f32: subnormals too) leave for `special`; the others become m * 2^s at `finite`. */
+/** Normal numbers become m * 2^s at `finite`; the others leave for `special`. */
 void det_emit_split(const struct det_emit_site *s);
-/** `special`: back to `finite`, with m = 0 for a NaN, or off to `skip`. */
+/** `special`: subnormals that count go back to `finite`; the others go to `skip`, which comes back to `finite` when `nan`:
+ *  a NaN runs as it is and then goes in with m = 0. */
 void det_emit_special(const struct det_emit_site *s);
 
 #define put       det_emit_put

@@ -157,14 +157,15 @@ enum det_err det_ptx_emit_add_shared(struct det_bytes *out, const struct det_ptx
     put_carries(s, shadow);
     if (add->count)
         put(s, "add.s64 %s, %s, 1;", add->count, add->count);
-    put(s, "setp.ne.u%u ~p, ~m, 0;", s->f->bits == 64 ? 64u : 32u);
-    put(s, "@~p bra det_done#;");
+    put(s, "bra det_done#;");
     put_label(s, "skip");
     put_count(s, offsetof(struct det_acc_counters, specials));
     put_label(s, "original");
     det_bytes_printf(out, "\t%s\n", add->original);
+    put(s, "@~nan bra det_finite#;");
     put(s, "bra det_done#;");
     put_label(s, "full");
+    put(s, "setp.ne.u32 ~nan, ~i, ~i;"); /* a NaN has run already: it must not come back */
     put_count(s, offsetof(struct det_acc_counters, overflow));
     put(s, "bra det_original#;");
     det_emit_special(s);
