@@ -115,10 +115,20 @@ static cublasStatus_t set_compute(
         DET_REAL(cublasLtMatmulDescSetAttribute)(desc, name, &given, sizeof given);
     if (status != CUBLAS_STATUS_SUCCESS)
         return status;
+    int64_t dropped = 0;
+    const bool had = kept_asked(desc, EMULATION, &dropped);
     forget(desc);
-    if (given == asked)
+    if (given == asked) { /* any other emulation gets its parameters back */
+        const void *back = (const void *)(intptr_t)dropped;
+        if (had)
+            DET_REAL(cublasLtMatmulDescSetAttribute)
+            (desc, (cublasLtMatmulDescAttributes_t)DET_CUBLASLT_EMULATION_DESCRIPTOR, &back,
+                sizeof(void *));
         return status;
+    }
     keep(desc, COMPUTE, asked);
+    if (had)
+        keep(desc, EMULATION, dropped);
     void *set = NULL;
     size_t n_written = 0;
     if (DET_REAL(cublasLtMatmulDescGetAttribute)(desc,

@@ -110,6 +110,10 @@ DOUBLE_API cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t de
     cublasLtMatmulDescAttributes_t name, const void *from, size_t n_bytes)
 {
     INJECT(__func__);
+    uint64_t word = 0;
+    if (from && n_bytes <= 8)
+        memcpy(&word, from, n_bytes);
+    double_trace(__func__, "\"name\":%d,\"word\":%llu", (int)name, (unsigned long long)word);
     return desc ? put(desc->data, slot(name), from, n_bytes) : CUBLAS_STATUS_INVALID_VALUE;
 }
 

@@ -34,6 +34,23 @@ Test(cublaslt, getters_answer_what_was_set)
     unchanged("use_cublaslt getters", "types");
 }
 
+/* Their parameters go with the emulation, and come back with another one. */
+Test(cublaslt, emulation_parameters_are_dropped_and_answered)
+{
+    static const char *const ways[] = { "use_cublaslt parameters 0", "use_cublaslt parameters 1" };
+    for (int i = 0; i < 2; i++) {
+        unchanged(ways[i], "parameters");
+        char *got = lib_value(ways[i], shim, "parameters");
+        cr_expect_str_eq(got, "0x1234,0x1234");
+        free(got);
+        char *trace = trace_of(ways[i], shim);
+        const char *dropped = strstr(trace, "\"name\":38,\"word\":0}"),
+                   *back = dropped ? strstr(dropped, "\"name\":38,\"word\":4660}") : NULL;
+        cr_expect(dropped && back, "%s", trace);
+        free(trace);
+    }
+}
+
 /* The real library: cublasLtMatmulDescCreate, cublasLtMatmulDescInit_internal, cublasLtMatmulDescGetAttribute without a device. */
 Test(cublaslt, the_real_librarys_getters_answer_what_was_set)
 {

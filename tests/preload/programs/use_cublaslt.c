@@ -136,6 +136,27 @@ static void getters(void)
     printf("result types=%d,%d,%d,%d\n", answers[0], answers[1], answers[2], answers[3]);
 }
 
+/* Emulation parameters, before and after the compute type that uses them; then another type. */
+static void parameters(int before)
+{
+    const cublasLtMatmulDescAttributes_t name = (cublasLtMatmulDescAttributes_t)38;
+    const cublasComputeType_t fixed = (cublasComputeType_t)79, other = (cublasComputeType_t)78;
+    void *const set = (void *)0x1234;
+    void *got[2] = { NULL, NULL };
+    cublasLtMatmulDesc_t desc;
+    size_t n = 0;
+    GOOD(cublasLtMatmulDescCreate(&desc, before ? CUBLAS_COMPUTE_64F : fixed, CUDA_R_64F));
+    GOOD(cublasLtMatmulDescSetAttribute(desc, name, &set, sizeof set));
+    GOOD(cublasLtMatmulDescSetAttribute(
+        desc, CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, &fixed, sizeof fixed));
+    GOOD(cublasLtMatmulDescGetAttribute(desc, name, &got[0], sizeof got[0], &n));
+    GOOD(cublasLtMatmulDescSetAttribute(
+        desc, CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, &other, sizeof other));
+    GOOD(cublasLtMatmulDescGetAttribute(desc, name, &got[1], sizeof got[1], &n));
+    printf("result parameters=%p,%p\n", got[0], got[1]);
+    GOOD(cublasLtMatmulDescDestroy(desc));
+}
+
 static void emulate(int how)
 {
     struct problem p = problem_make(9, 8, 61, 1, how == 0 ? 79 : 70);
@@ -200,6 +221,8 @@ int main(int argc, char **argv)
         }
     } else if (strcmp(way, "emulate") == 0) {
         emulate(n);
+    } else if (strcmp(way, "parameters") == 0) {
+        parameters(n);
     } else if (strcmp(way, "getters") == 0) {
         getters();
     } else if (strcmp(way, "faults") == 0) {
