@@ -188,3 +188,15 @@ Test(cudnn_real, observe_hands_out_what_cudnn_does, .timeout = 200)
             cr_assert_str_eq(before.query[i].item[k], after.query[i].item[k]);
     }
 }
+
+/* Also the one test that names every wrapped call of cuDNN and cuSPARSE, by its program. */
+Test(cudnn_real, calls_without_arguments_get_the_librarys_own_answers, .timeout = 300)
+{
+    struct child one = child_shell(plain, 140, PREPARE "exec " BUILD "/preload/null_calls"),
+                 two = child_shell(preloaded, 140, PREPARE "exec " BUILD "/preload/null_calls");
+    cr_assert_eq(one.exit_status, 0, "%s", one.err);
+    cr_assert_eq(two.exit_status, 0, "%s", two.err);
+    cr_expect_gt(atoi(child_result(one.out, "calls")), 90);
+    cr_expect_str_eq(one.out, two.out);
+    cr_expect(!strstr(one.out, "status 250"), "every wrapped call exists: %s", one.out);
+}
