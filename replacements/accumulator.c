@@ -11,6 +11,11 @@ static_assert(sizeof(struct det_acc_entry) == 16, "one 16-byte load fetches key 
 static_assert(
     offsetof(struct det_acc_head, vars) == 64, "emitted code and fold.ptx hold these offsets");
 
+static_assert(offsetof(struct det_acc_head, window) == 60 &&
+                  offsetof(struct det_acc_counters, scales) == 80 &&
+                  sizeof(struct det_acc_counters) == 336,
+    "fold.ptx holds these offsets");
+
 static size_t up(size_t n, size_t step)
 {
     return (n + step - 1) / step * step;

@@ -34,7 +34,9 @@
 /** Element types; the low three bits of a key are the type plus one. Same order as enum det_ptx_type. */
 enum det_acc_type { DET_ACC_F32, DET_ACC_F64, DET_ACC_F16, DET_ACC_BF16, DET_ACC_N_TYPES };
 
-/** What the extra kernel parameter points to. Read-only while kernels run; lives in device memory. Device addresses. */
+/** What the extra kernel parameter points to. Read-only while kernels run; lives in device memory. Device addresses.
+ *  The bases follow the data: after more than one promotion in 64 adds the fold moves them to where most promotions were, unless
+ *  more adds were inside; each move doubles the number of such folds before the next, so that data of two scales settles. */
 struct det_acc_head {
     uint64_t entries;    /* struct det_acc_entry[n_slots] */
     uint64_t bins;       /* u64[n_slots * DET_ACC_SLOT_WORDS] */
@@ -47,7 +49,8 @@ struct det_acc_head {
     int32_t bf16_base;    /* same, 0 … DET_ACC_BF16_BASE_MAX */
     uint32_t flags;       /* DET_ACC_* */
     uint32_t n_vars;
-    uint32_t reserved;
+    uint32_t
+        window; /* written by the fold alone: folds to wait before the next move * 32 + moves so far */
     uint64_t vars[]; /* addresses of module variables in the original module */
 };
 #define DET_ACC_FLUSH_F32     1u /* this device flushes subnormals in global f32 atomics */
@@ -82,6 +85,7 @@ struct det_acc_counters {
     uint64_t elements;       /* elements folded */
     uint64_t types;          /* bit per enum det_acc_type seen */
     uint64_t ticket;         /* blocks of the fold that are done */
+    uint32_t scales[2][32];  /* promotions of f32 and of bf16 with s / 8 == i */
 };
 /* promotions, specials and overflow stop near this value per launch: one hot counter must not slow a kernel down. */
 #define DET_ACC_COUNT_CAP (1u << 20)

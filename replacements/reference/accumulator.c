@@ -22,6 +22,13 @@ static void bump(uint64_t *counter)
         __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): as above */
+static void bump_scale(uint32_t *counter)
+{
+    if (__atomic_load_n(counter, __ATOMIC_RELAXED) < DET_ACC_COUNT_CAP)
+        __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
 static struct det_acc_counters *counters_of(const struct det_acc_head *head)
 {
     return det_acc_at(head->counters);
@@ -118,6 +125,7 @@ static uint32_t into_slot(const struct det_acc_head *head, enum det_acc_type typ
         return 1u << plane;
     }
     bump(&counters_of(head)->promotions);
+    bump_scale(&counters_of(head)->scales[type == DET_ACC_BF16][s >> 3]);
     into_wide(bin + (size_t)DET_ACC_WIDE_PLANE * f->elements, f->elements, m, s, negative);
     return 1u << DET_ACC_WIDE_PLANE;
 }

@@ -30,7 +30,7 @@ extern const struct det_acc_format det_acc_formats[DET_ACC_N_TYPES];
 void det_acc_ref_add(
     const struct det_acc_head *head, enum det_acc_type type, void *target, uint64_t bits);
 /** Round every touched element once, clear the table, add the counters to *report. One caller, no concurrent adds. */
-void det_acc_ref_fold(const struct det_acc_head *head, struct det_acc_report *report);
+void det_acc_ref_fold(struct det_acc_head *head, struct det_acc_report *report);
 
 /** The original instruction: *target = RN-even(*target + bits), NaN canonical, subnormals flushed if `flush`. Atomic. */
 void det_acc_ref_plain_add(enum det_acc_type type, void *target, uint64_t bits, bool flush);

@@ -244,7 +244,54 @@ static void fold_slot(const struct det_acc_head *head, uint32_t slot, uint64_t t
     entry->state = 0;
 }
 
-void det_acc_ref_fold(const struct det_acc_head *head, struct det_acc_report *report)
+/* First of `n` neighbouring scales that hold most promotions, and how many. */
+static unsigned best_scale(const uint32_t *scales, unsigned n, uint64_t *most)
+{
+    unsigned best = 0;
+    *most = 0;
+    for (unsigned i = 0; i < 32; i++) {
+        uint64_t sum = 0;
+        for (unsigned k = 0; k < n && i + k < 32; k++)
+            sum += scales[i + k];
+        if (sum > *most)
+            *most = sum, best = i;
+    }
+    return best;
+}
+
+static bool move_base(int32_t *base, const uint32_t *scales, unsigned n, int32_t margin,
+    int32_t limit, uint64_t inside)
+{
+    uint64_t most;
+    int32_t to = 8 * (int32_t)best_scale(scales, n, &most) - margin;
+    if (most <= inside)
+        return false;
+    to = to < 0 ? 0 : to;
+    *base = to > limit ? limit : to;
+    return true;
+}
+
+/* The window follows the data; see struct det_acc_head. */
+static void move_window(struct det_acc_head *head, const struct det_acc_counters *c)
+{
+    const uint64_t size = c->adds > c->elements ? c->adds : c->elements;
+    const bool many = c->promotions >= DET_ACC_COUNT_CAP; /* and nobody knows how many */
+    if (c->promotions * 64 <= size && !many)
+        return;
+    if (head->window >> 5 != 0) {
+        head->window -= 32;
+        return;
+    }
+    const uint64_t inside = c->adds > c->promotions && !many ? c->adds - c->promotions : 0;
+    bool moved = move_base(&head->f32_base, c->scales[0], 4, 2, DET_ACC_F32_BASE_MAX, inside);
+    moved |= move_base(&head->bf16_base, c->scales[1], 11, 4, DET_ACC_BF16_BASE_MAX, inside);
+    if (moved) {
+        const uint32_t moves = (head->window & 31) < 20 ? (head->window & 31) + 1 : 20;
+        head->window = ((1u << moves) - 2) << 5 | moves;
+    }
+}
+
+void det_acc_ref_fold(struct det_acc_head *head, struct det_acc_report *report)
 {
     struct det_acc_counters *counters = det_acc_at(head->counters);
     const uint64_t types = counters->types;
@@ -259,5 +306,6 @@ void det_acc_ref_fold(const struct det_acc_head *head, struct det_acc_report *re
     report->foreign_writer += counters->foreign_writer;
     report->headroom += counters->adds > DET_ACC_ADDS_LIMIT;
     report->elements += counters->elements;
+    move_window(head, counters);
     memset(counters, 0, sizeof *counters);
 }

@@ -218,6 +218,19 @@ static void put_probe(const struct det_emit_site *s)
     put(s, "bra det_probe#;");
 }
 
+/* One more promotion of this scale, by which the fold moves the window; v = its counter of promotions. */
+static void put_scale(const struct det_emit_site *s)
+{
+    const size_t at = offsetof(struct det_acc_counters, scales) -
+                      offsetof(struct det_acc_counters, promotions) +
+                      (s->f->code == DET_ACC_BF16 ? 32 * sizeof(uint32_t) : 0);
+    put(s, "shr.u32 ~u, ~s, 3;");
+    put(s, "mad.wide.u32 ~v, ~u, 4, ~v;");
+    put(s, "ld.volatile.global.u32 ~u, [~v+%zu];", at);
+    put(s, "setp.lt.u32 ~p, ~u, %u;", DET_ACC_COUNT_CAP);
+    put(s, "@~p red.global.add.u32 [~v+%zu], 1;", at);
+}
+
 /* m * 2^s into the 320-bit integer, carry by carry: see into_wide in the C twin. */
 static void put_wide(const struct det_emit_site *s)
 {
@@ -225,6 +238,7 @@ static void put_wide(const struct det_emit_site *s)
     snprintf(at, sizeof at, "%zu", offsetof(struct det_acc_counters, promotions));
     put_label(s, "wide");
     put_bump(s, at);
+    put_scale(s);
     put(s, "and.b32 ~r, ~s, 63;");
     put(s, "shr.u32 ~q, ~s, 6;");
     put(s, "cvt.u64.u32 ~x, ~m;");

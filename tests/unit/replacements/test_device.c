@@ -4,6 +4,7 @@
 #include <criterion/parameterized.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "replacements/reference/accumulator.h"
@@ -377,6 +378,65 @@ Test(acc_device, a_full_table_loses_no_update)
         cr_assert_eq(whole[i], (float)(2 + i % 5 + (i + N_WHOLE) % 5));
     cr_assert(t.report.overflow > 0 && t.report.elements == 64 * 32);
     cr_assert(table_is_zero(&t));
+}
+
+/* Addends of one scale far from where the window starts: the fold moves it, and no bit depends on where it is. */
+static void scale_check(enum det_acc_type type, int scale, struct sg_module *folder)
+{
+    enum { N_SUMS = 40, N_EACH = 50 };
+    const struct acc_kernel kernel = { .type = (enum det_ptx_type)type, .lanes = 1 };
+    struct sg_module *scatter = load_scatter(&kernel);
+    struct table t = table_open(1024, 0), twin = table_open(1024, 0);
+    struct sg_schedule schedule = { .in_order = false };
+    uint64_t random = 5 + (uint64_t)scale, before = 0;
+    struct work *w = work_open(type, false, 1, false, &random);
+    sg_schedule_seed(&schedule, 3);
+    for (unsigned launch = 0; launch < 4; launch++) {
+        w->n_items = 0;
+        for (unsigned i = 0; i < N_SUMS; i++) {
+            uint64_t list[N_EACH];
+            for (unsigned k = 0; k < N_EACH; k++) {
+                const float f = ldexpf((float)(random_bits(&random) % 2000) - 999.5F, scale);
+                uint32_t bits;
+                memcpy(&bits, &f, 4);
+                list[k] = type == DET_ACC_F32 ? bits : bits >> 16;
+                w->items[w->n_items++] = (struct item){ i, list[k] };
+            }
+            w->initial[i] = launch == 0 ? 0 : w->expected[i];
+            w->expected[i] = oracle_sum((enum oracle_type)type, w->initial[i], list, N_EACH, false);
+        }
+        for (unsigned i = N_SUMS; i < N_TARGETS; i++)
+            w->expected[i] = w->initial[i];
+        work_scatter(w, scatter, &t, &schedule);
+        for (size_t k = 0; k < w->n_items; k++)
+            det_acc_ref_add(twin.head, type, (char *)w->targets + w->items[k].index * w->bytes,
+                w->items[k].bits);
+        before = t.report.promotions;
+        fold(folder, &t, &schedule);
+        work_check(w, "moved window", launch);
+        const uint64_t promoted = t.report.promotions - before;
+        cr_assert(launch == 0 ? promoted == w->n_items : promoted * 64 < w->n_items,
+            "launch %u: %lu promotions", launch, promoted);
+        table_counters(&twin)->elements = N_SUMS;
+        det_acc_ref_fold(twin.head, &twin.report);
+        cr_assert(t.head->f32_base == twin.head->f32_base &&
+                  t.head->bf16_base == twin.head->bf16_base && t.head->window == twin.head->window);
+    }
+    cr_assert(table_is_zero(&t));
+    work_close(w);
+    table_close(&t);
+    table_close(&twin);
+}
+
+Test(acc_device, the_window_follows_the_data, .timeout = 60)
+{
+    struct sg_module *folder = load(det_acc_fold_ptx, strlen(det_acc_fold_ptx));
+    scale_check(DET_ACC_F32, -50, folder); /* about 1e-12 … 1e-15 */
+    scale_check(DET_ACC_F32, 40, folder);
+    scale_check(DET_ACC_F32, -130, folder);
+    scale_check(DET_ACC_F32, 110, folder);
+    scale_check(DET_ACC_BF16, -100, folder);
+    scale_check(DET_ACC_BF16, 90, folder);
 }
 
 Test(acc_device, a_foreign_writer_is_noticed_and_loses_nothing)
