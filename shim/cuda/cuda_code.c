@@ -208,7 +208,7 @@ static void plan_twin(const struct det_kern *kern, struct det_code *code, struct
     if (code->twin_err != DET_OK)
         return;
     for (size_t i = 0; i < code->twin.n_kernels; i++)
-        if (strcmp(code->twin.kernels[i].name, kern->name) == 0) {
+        if (!code->twin.kernels[i].missing && strcmp(code->twin.kernels[i].name, kern->name) == 0) {
             plan->twin = &code->twin.kernels[i];
             plan->twin_index = i;
         }
@@ -248,6 +248,19 @@ const struct det_ptx_twin *det_code_twin(struct det_unit *unit, unsigned index, 
     const struct det_ptx_twin *const twin = code->twin_err == DET_OK ? &code->twin : NULL;
     pthread_mutex_unlock(&unit->lock);
     return twin;
+}
+
+enum det_err det_code_twin_without(
+    struct det_unit *unit, unsigned index, const bool *without, struct det_ptx_twin *out)
+{
+    const struct det_ptx_twin_options options = {
+        .identity = det_policy()->rule_on[DET_RULE_ATOMICS_IDENTITY],
+        .without = without,
+    };
+    pthread_mutex_lock(&unit->lock); /* the module's arena grows */
+    const enum det_err err = det_ptx_make_twin(unit->code[index].module, &options, out);
+    pthread_mutex_unlock(&unit->lock);
+    return err;
 }
 
 struct det_kern *det_kern_foreign(const void *function)

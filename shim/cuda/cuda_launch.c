@@ -136,6 +136,8 @@ static const char *prepare(struct job *job, unsigned code)
     if (job->twin->error != CUDA_SUCCESS)
         return job->twin->reason;
     job->fn = &job->twin->fn[job->plan->twin_index];
+    if (job->fn->function == NULL)
+        return "driver refused this kernel's twin";
     if ((why = check_overlap(job)) != NULL)
         return why;
     if ((why = check_fit(job)) != NULL)

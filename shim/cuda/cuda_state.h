@@ -229,6 +229,9 @@ unsigned det_code_index(const struct det_unit *unit, unsigned sm);
 const struct det_plan *det_plan_get(struct det_kern *kern, unsigned code);
 /** Text and kernels of the twin of all exact kernels; NULL with *why when there is none. */
 const struct det_ptx_twin *det_code_twin(struct det_unit *unit, unsigned code, const char **why);
+/** The same twin with the text of some kernels left out; caller frees with det_ptx_twin_free. */
+enum det_err det_code_twin_without(
+    struct det_unit *unit, unsigned code, const bool *without, struct det_ptx_twin *out);
 /** Kernel name that stands in the ledger for a handle we know nothing about. */
 struct det_kern *det_kern_foreign(const void *function);
 

@@ -46,8 +46,8 @@ static void replay(const struct det_kern *kern, struct det_twin_fn *fn)
         fn->max_dynamic = 0;
 }
 
-static CUresult find_functions(
-    struct det_twin *twin, struct det_unit *unit, const struct det_ptx_twin *text)
+static CUresult find_functions(struct det_twin *twin, struct det_unit *unit,
+    const struct det_ptx_twin *text, const bool *without)
 {
     const struct det_driver *const cu = det_driver();
     twin->n_fn = text->n_kernels;
@@ -55,6 +55,8 @@ static CUresult find_functions(
     if (twin->fn == NULL)
         return CUDA_ERROR_OUT_OF_MEMORY;
     for (size_t i = 0; i < text->n_kernels; i++) {
+        if (text->kernels[i].missing || (without != NULL && without[i]))
+            continue; /* its launches run the original */
         const CUresult status =
             cu->cuModuleGetFunction(&twin->fn[i].function, twin->module, text->kernels[i].name);
         if (status != CUDA_SUCCESS)
@@ -134,6 +136,44 @@ static void cap_registers(struct det_jit *jit)
         jit->n++;
 }
 
+static CUresult load(struct det_twin *twin, const struct det_jit *jit, const char *text)
+{
+    struct det_jit again = *jit; /* the driver writes into the values of some options */
+    const CUresult status = det_driver()->cuModuleLoadDataEx(&twin->module, text, again.n,
+        again.n != 0 ? again.option : NULL, again.n != 0 ? again.value : NULL);
+    if (status != CUDA_SUCCESS)
+        twin->module = NULL;
+    return status;
+}
+
+/* The driver refused the whole: which kernels does it refuse alone? Loads the twin without those. */
+static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsigned index,
+    const struct det_jit *jit, bool *without)
+{
+    struct det_ptx_twin part = { 0 };
+    const size_t n = unit->code[index].twin.n_kernels;
+    bool *const alone = calloc(n + 1, sizeof *alone);
+    CUresult status = alone == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    for (size_t i = 0; i < n && status == CUDA_SUCCESS; i++) {
+        memset(alone, 1, n);
+        alone[i] = false;
+        without[i] = unit->code[index].twin.kernels[i].missing ||
+                     det_code_twin_without(unit, index, alone, &part) != DET_OK ||
+                     load(twin, jit, part.text.data) != CUDA_SUCCESS;
+        if (twin->module != NULL)
+            det_driver()->cuModuleUnload(twin->module);
+        twin->module = NULL;
+        det_ptx_twin_free(&part);
+    }
+    free(alone);
+    if (status == CUDA_SUCCESS && det_code_twin_without(unit, index, without, &part) != DET_OK)
+        status = CUDA_ERROR_INVALID_PTX;
+    if (status == CUDA_SUCCESS)
+        status = load(twin, jit, part.text.data);
+    det_ptx_twin_free(&part);
+    return status;
+}
+
 /* Context current. */
 static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
 {
@@ -148,15 +188,19 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
         why(twin, text_why, twin->error);
         return;
     }
-    CUresult status = cu->cuModuleLoadDataEx(&twin->module, text->text.data, jit.n,
-        jit.n != 0 ? jit.option : NULL, jit.n != 0 ? jit.value : NULL);
+    bool *const without = calloc(text->n_kernels + 1, sizeof *without);
+    CUresult status = load(twin, &jit, text->text.data);
+    if (status != CUDA_SUCCESS && status != CUDA_ERROR_UNSUPPORTED_PTX_VERSION &&
+        status != CUDA_ERROR_OUT_OF_MEMORY && text->n_kernels > 1 && without != NULL)
+        status = load_without(twin, unit, index, &jit, without);
     if (status != CUDA_SUCCESS) {
-        twin->module = NULL;
+        free(without);
         refused(twin, &unit->code[index], status);
         return;
     }
     twin->error = CUDA_SUCCESS;
-    status = find_functions(twin, unit, text);
+    status = find_functions(twin, unit, text, without);
+    free(without);
     if (status != CUDA_SUCCESS)
         why(twin, "twin lacks a kernel", status);
     else if ((status = find_variables(twin, unit, text)) != CUDA_SUCCESS)
@@ -218,7 +262,7 @@ void det_twin_settings(struct det_kern *kern)
         for (unsigned i = 0; i < DET_MAX_SM_KINDS && t->module != NULL; i++) {
             const struct det_plan *const plan = &kern->plan[i];
             if (__atomic_load_n(&plan->ready, __ATOMIC_ACQUIRE) && plan->twin != NULL &&
-                plan->twin_index < t->n_fn)
+                plan->twin_index < t->n_fn && t->fn[plan->twin_index].function != NULL)
                 replay(kern, &t->fn[plan->twin_index]);
         }
     }

@@ -80,7 +80,8 @@ static struct access *add_access(
         .hazard = N_HAZARDS,
         .vector = 1 };
     access->roots = address ? det_ptx_address_roots(a, address) : ROOT_UNKNOWN;
-    access->cluster = det_ptx_has(a, inst, "shared::cluster");
+    access->cluster =
+        det_ptx_has(a, inst, "shared::cluster") || (access->roots & ROOT_CLUSTER) != 0;
     return access;
 }
 

@@ -51,9 +51,10 @@ struct block {
 #define ROOT_LOCAL   8u
 #define ROOT_CONST   16u
 #define ROOT_BARRIER 32u /* the grid barrier's workspace, from %envreg */
-#define ROOT_FIRST   6   /* bit of named root 0 */
-#define ROOT_MAX     57
-#define ROOTS_NAMED  (~(uint64_t)63)
+#define ROOT_CLUSTER 64u /* perhaps another block's shared memory, from mapa; SHARED is set too */
+#define ROOT_FIRST   7   /* bit of named root 0 */
+#define ROOT_MAX     56
+#define ROOTS_NAMED  (~(uint64_t)127)
 struct root {
     bool variable;  /* else a parameter */
     uint32_t index; /* variable number, or byte offset in the parameter block */
@@ -88,6 +89,7 @@ struct cas_loop {
     enum hazard hazard;
     enum det_ptx_type type;
     uint8_t n_lanes;
+    uint8_t extreme; /* minimum or maximum: bits of its operator, 0 when it cannot be told */
     bool packed, negate;
 };
 
@@ -155,7 +157,6 @@ enum det_err det_ptx_operands(struct analysis *a);
 /* flow.c */
 enum det_err det_ptx_flow(struct analysis *a);
 enum det_err det_ptx_uses(struct analysis *a);
-bool det_ptx_reaches(const struct analysis *a, uint32_t from, uint32_t to);
 /** Marks what can follow the given instructions. */
 enum det_err det_ptx_after(struct analysis *a, const uint32_t *insts, uint32_t n, bool *block_in);
 /* roots.c */
@@ -165,6 +166,10 @@ uint64_t det_ptx_address_roots(const struct analysis *a, const struct ref *ref);
 enum det_err det_ptx_cas_loops(struct analysis *a);
 /* shared.c: can the shared-memory adds be folded at barriers? Changes their hazard when so. */
 enum det_err det_ptx_shared(struct analysis *a);
+/** Arrays of shared memory an instruction's address may point into, all bits when it cannot be told. */
+uint64_t det_ptx_shared_arrays(const struct analysis *a, uint32_t inst);
+/** bar.sync 0 and its kin for the whole block? */
+bool det_ptx_full_barrier(const struct analysis *a, uint32_t inst);
 #define DET_PTX_SHARED_SLACK 16u /* more dynamic shared memory, for alignment */
 /** Dynamic shared memory the twin needs per byte the original asked for, on top of that byte; 0: none. */
 unsigned det_ptx_shared_ratio(const struct shared_plan *plan);

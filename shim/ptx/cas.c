@@ -10,6 +10,7 @@
 
 struct slice {
     unsigned adds, minmax, compares, others;
+    uint8_t extreme; /* 1 max, 2 min; with compares it cannot be told */
     uint32_t add;
 };
 
@@ -178,6 +179,7 @@ static void count_ops(const struct analysis *a, const struct cas_loop *loop, con
             case OP_MAX:
             case OP_MIN:
                 slice->minmax++;
+                slice->extreme |= stmt_of(a, i)->id == OP_MAX ? 1 : 2;
                 break;
             case OP_SETP:
                 slice->compares += det_ptx_has(a, i, "lt") || det_ptx_has(a, i, "gt") ||
@@ -347,6 +349,7 @@ static enum hazard judge(const struct analysis *a, struct cas_loop *loop, const 
     struct slice slice = { 0 };
     count_ops(a, loop, old, &slice);
     const bool clean = closed(a, loop) && !lives_on(a, loop);
+    loop->extreme = slice.compares || slice.extreme == 3 ? 0 : slice.extreme;
     if (!slice.adds && !slice.others && (slice.minmax || slice.compares))
         return clean ? HAZARD_CAS_MINMAX : HAZARD_CAS_OTHER;
     if (slice.adds != 1 || slice.others || slice.minmax || slice.compares)

@@ -11,8 +11,8 @@ static void summarise_memory(const struct analysis *a, struct verdict *v)
 {
     for (uint32_t i = 0; i < a->n_accesses; i++) {
         const struct access *access = &a->accesses[i];
-        uint64_t roots =
-            access->roots & ~(uint64_t)(ROOT_SHARED | ROOT_LOCAL | ROOT_CONST | ROOT_BARRIER);
+        uint64_t roots = access->roots & ~(uint64_t)(ROOT_SHARED | ROOT_CLUSTER | ROOT_LOCAL |
+                                                     ROOT_CONST | ROOT_BARRIER);
         for (uint32_t r = 0; r < a->n_roots; r++)
             if (a->roots[r].variable && a->module->variables[a->roots[r].index].compiler)
                 roots &= ~((uint64_t)1 << (ROOT_FIRST + r));
@@ -22,6 +22,26 @@ static void summarise_memory(const struct analysis *a, struct verdict *v)
         v->writes |= access->kind != ACC_LOAD;
         v->adds |= access->kind == ACC_ADD;
     }
+}
+
+/* A twin addresses variables of the original module from the kernel's own body only. */
+static bool host_variable(const struct variable *variable)
+{
+    return variable->space == SPACE_GLOBAL && !variable->compiler;
+}
+
+static void summarise_names(const struct analysis *a, struct verdict *v)
+{
+    for (uint32_t i = 0; i < a->n_refs; i++) {
+        const struct ref *ref = &a->refs[i];
+        const struct symbol *symbol =
+            ref->kind == REF_SYMBOL ? det_ptx_symbol(a->module, a->module->text + ref->at, ref->len)
+                                    : NULL;
+        v->variables |= symbol && symbol->kind == SYM_VARIABLE &&
+                        host_variable(&a->module->variables[symbol->index]);
+    }
+    for (uint32_t i = 0; i < a->n_insts; i++)
+        v->exits |= stmt_of(a, i)->id == OP_EXIT;
 }
 
 /* --- calls */
@@ -82,6 +102,7 @@ static enum det_err summary_of(
             err = det_ptx_judge(&fresh, &a, &t);
         if (err == DET_OK && !a.broken) {
             summarise_memory(&a, &fresh);
+            summarise_names(&a, &fresh);
             err = judge_calls(&fresh, &a, &t, depth + 1);
         }
         det_ptx_analysis_free(&a);
@@ -105,6 +126,8 @@ static void take_over(struct verdict *v, const struct verdict *from)
     v->reads |= from->reads;
     v->writes |= from->writes;
     v->adds |= from->adds;
+    v->exits |= from->exits;
+    v->variables |= from->variables;
 }
 
 static enum det_err judge_call(
@@ -129,6 +152,10 @@ static enum det_err judge_call(
     take_over(v, sub);
     if (sub->adds)
         DET_TRY(det_ptx_site(v, a, inst, HAZARD_IN_FUNCTION, NULL));
+    if (v->rewrites && sub->variables)
+        DET_TRY(det_ptx_site(v, a, inst, HAZARD_FUNCTION_VARIABLE, NULL));
+    if (t->n && sub->exits)
+        DET_TRY(det_ptx_site(v, a, inst, HAZARD_EXIT_IN_FUNCTION, NULL));
     if (t->n && sub->writes)
         DET_TRY(det_ptx_site(v, a, inst, HAZARD_STORE_UNPROVEN, NULL));
     else if (t->n && sub->reads && det_ptx_after_add(a, t, inst))
@@ -229,6 +256,7 @@ static enum det_err classify_kernel(
     if (err == DET_OK && !a.broken)
         err = judge_calls(&v, &a, &t, 0);
     if (err == DET_OK) {
+        func->calls_variables = v.variables;
         settle(module, func, &v, kernel);
         err = settle_sites(module, func, &v, kernel);
     }

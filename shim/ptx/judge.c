@@ -98,7 +98,7 @@ static enum det_err collect_targets(struct analysis *a, struct targets *t)
 enum overlap { APART, GUARDED, MAYBE, SAME };
 static enum overlap overlap(uint64_t x, uint64_t y)
 {
-    const uint64_t apart = ROOT_SHARED | ROOT_LOCAL | ROOT_CONST | ROOT_BARRIER;
+    const uint64_t apart = ROOT_SHARED | ROOT_CLUSTER | ROOT_LOCAL | ROOT_CONST | ROOT_BARRIER;
     x &= ~apart, y &= ~apart;
     if (!x || !y)
         return APART;
@@ -212,6 +212,9 @@ static unsigned operator_of(const struct analysis *a, uint32_t inst)
     for (unsigned i = 0; i < sizeof operators / sizeof *operators; i++)
         if (det_ptx_has(a, inst, operators[i]))
             return i;
+    for (uint32_t l = 0; l < a->n_loops; l++)
+        if (a->loops[l].inst == inst)
+            return a->loops[l].extreme ? 32u + a->loops[l].extreme : 1000u + l;
     return 31;
 }
 
@@ -221,11 +224,15 @@ static bool commuting(const struct access *access)
            (access->hazard == HAZARD_INTEGER || access->hazard == HAZARD_CAS_MINMAX);
 }
 
+static bool in_shared(const struct access *access)
+{
+    return (access->roots & ROOT_SHARED) || access->space == SPACE_SHARED;
+}
+
 static bool same_memory(const struct access *x, const struct access *y)
 {
-    if ((x->roots & ROOT_SHARED) || x->space == SPACE_SHARED || (y->roots & ROOT_SHARED) ||
-        y->space == SPACE_SHARED)
-        return false; /* shared targets are separated by barriers; their operators are compared below */
+    if (in_shared(x) || in_shared(y))
+        return false; /* barriers may separate these: judge_shared_pair */
     return (x->roots & y->roots & (ROOTS_NAMED | ROOTS_VAGUE)) != 0;
 }
 
@@ -239,6 +246,71 @@ static enum det_err judge_wrap(struct verdict *v, struct analysis *a, const stru
     return det_ptx_site(v, a, access->inst, HAZARD_MIXED_OPERATORS, access);
 }
 
+/* What one interval between barriers of the block holds: instructions reachable from `start` without passing one. */
+struct interval {
+    bool *seen;      /* per block, entered at its start */
+    uint32_t *stack; /* blocks to enter */
+    bool x, y;
+};
+
+static void interval_walk(
+    const struct analysis *a, struct interval *w, uint32_t start, uint32_t x, uint32_t y)
+{
+    uint32_t n = 0, i = start, block = a->insts[start].block;
+    memset(w->seen, 0, a->n_blocks);
+    for (;;) {
+        for (; i < a->blocks[block].last && !det_ptx_full_barrier(a, i); i++) {
+            w->x |= i == x;
+            w->y |= i == y;
+        }
+        const struct block *from = &a->blocks[block];
+        for (uint32_t e = 0; i == from->last && e < 2 + from->n_many; e++) {
+            const int32_t to = e == 0   ? from->next
+                               : e == 1 ? from->taken
+                                        : (int32_t)a->many[from->many + e - 2];
+            if (to >= 0 && !w->seen[to])
+                w->seen[to] = true, w->stack[n++] = (uint32_t)to;
+        }
+        if (!n || (w->x && w->y))
+            return;
+        block = w->stack[--n];
+        i = a->blocks[block].first;
+    }
+}
+
+/* May two threads of a block be at x and at y with no barrier in between? */
+static bool unseparated(const struct analysis *a, uint32_t x, uint32_t y)
+{
+    struct interval w = { .seen = calloc(a->n_blocks + 1, sizeof *w.seen),
+        .stack = calloc(a->n_blocks + 1, sizeof *w.stack) };
+    bool found = !w.seen || !w.stack;
+    uint64_t work = 0;
+    for (uint32_t i = 0; i < a->n_insts && !found; i++) {
+        const bool start = i == 0 || det_ptx_full_barrier(a, i - 1);
+        if (!start)
+            continue;
+        w.x = w.y = false;
+        interval_walk(a, &w, i, x, y);
+        work += a->n_blocks;
+        found = (w.x && w.y) || work > 4000000; /* a bound on work: in doubt they meet */
+    }
+    free(w.seen);
+    free(w.stack);
+    return found;
+}
+
+/* Two operators on one array of shared memory, e.g. add and max, in one interval. */
+static bool shared_pair(struct analysis *a, const struct access *x, const struct access *y)
+{
+    if (!in_shared(x) || !in_shared(y) || (y->kind != ACC_ATOM && y->kind != ACC_ADD))
+        return false;
+    const bool adds = y->kind == ACC_ADD; /* a float add next to an integer or extreme operator */
+    if (!adds && (!commuting(y) || operator_of(a, y->inst) == operator_of(a, x->inst)))
+        return false;
+    return (det_ptx_shared_arrays(a, x->inst) & det_ptx_shared_arrays(a, y->inst)) != 0 &&
+           unseparated(a, x->inst, y->inst);
+}
+
 static enum det_err judge_integers(struct verdict *v, struct analysis *a)
 {
     for (uint32_t i = 0; i < a->n_accesses; i++) {
@@ -250,6 +322,10 @@ static enum det_err judge_integers(struct verdict *v, struct analysis *a)
             DET_TRY(judge_wrap(v, a, x));
         for (uint32_t j = 0; j < a->n_accesses; j++) {
             const struct access *y = &a->accesses[j];
+            if (j != i && (j < i || y->kind == ACC_ADD) && shared_pair(a, x, y)) {
+                DET_TRY(det_ptx_site(v, a, x->inst, HAZARD_MIXED_OPERATORS, x));
+                break;
+            }
             if (j == i || !same_memory(x, y))
                 continue;
             if (commuting(y) && operator_of(a, y->inst) != mine && j < i) {

@@ -85,6 +85,7 @@ struct func {
     bool entry, external;
     struct verdict *verdict; /* filled on demand */
     uint32_t kernel;         /* index into kernels, for entries with a body */
+    bool calls_variables;    /* a function it calls names a variable that a host may write */
 };
 
 enum symbol_kind { SYM_NONE, SYM_FUNC, SYM_VARIABLE, SYM_ALIAS };

@@ -88,6 +88,8 @@ struct det_ptx_twin_kernel {
     size_t n_target_offsets, n_guard_offsets;
     bool
         target_variables; /* adds into variables of the module (twin.variables): none of the guards may overlap those */
+    bool
+        missing; /* the text has no such kernel: left out on request, or a form that cannot be rewritten */
     bool guard_variables; /* reads or writes variables of the module: no target may overlap those */
 };
 struct det_ptx_twin {
@@ -107,6 +109,9 @@ struct det_ptx_twin {
 struct det_ptx_twin_options {
     bool identity;         /* rewrite nothing, but keep the extra parameter: the reference twin */
     bool keep_name_suffix; /* name kernels NAME$detshim (for the ptxas step) */
+    /* Leave out the text of kernels (n_kernels of the twin, its order) that the compiler refused; NULL: none. What the twin
+     * says about kernels and variables stays the same, so indices and slots made before remain right. */
+    const bool *without;
 };
 /** Twin of all kernels classified EXACT (of all, for identity). DET_E_NOT_FOUND when there is none. */
 enum det_err det_ptx_make_twin(const struct det_ptx_module *module,

@@ -7,7 +7,8 @@
 /* Roots that are surely addresses; LOADED and UNKNOWN may just as well be integers. */
 static uint64_t strong_part(uint64_t set)
 {
-    return set & (ROOTS_NAMED | ROOT_SHARED | ROOT_LOCAL | ROOT_CONST | ROOT_BARRIER);
+    return set &
+           (ROOTS_NAMED | ROOT_SHARED | ROOT_CLUSTER | ROOT_LOCAL | ROOT_CONST | ROOT_BARRIER);
 }
 
 static uint64_t named(struct analysis *a, bool variable, uint32_t index)
@@ -178,7 +179,7 @@ static uint64_t transfer(struct analysis *a, uint32_t inst, const struct ref *ds
     }
     case OP_CVTA:
         if (det_ptx_has(a, inst, "shared"))
-            return ROOT_SHARED;
+            return ROOT_SHARED | (slot_roots(a, inst, 1) & ROOT_CLUSTER);
         if (det_ptx_has(a, inst, "local"))
             return ROOT_LOCAL;
         return slot_roots(a, inst, 1);
@@ -208,7 +209,7 @@ static uint64_t transfer(struct analysis *a, uint32_t inst, const struct ref *ds
     case OP_SHFL:
         return slot_roots(a, inst, 1);
     case OP_MAPA:
-        return ROOT_SHARED;
+        return ROOT_SHARED | ROOT_CLUSTER;
     default:
         return 0;
     }

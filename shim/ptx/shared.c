@@ -123,7 +123,7 @@ static uint64_t touched(const struct analysis *a, const struct shared_plan *plan
 }
 
 /* bar.sync 0 and its kin for the whole block; anything else separates nothing. */
-static bool full_barrier(const struct analysis *a, uint32_t inst)
+bool det_ptx_full_barrier(const struct analysis *a, uint32_t inst)
 {
     const struct stmt *stmt = stmt_of(a, inst);
     if ((stmt->id != OP_BAR && stmt->id != OP_BARRIER) || stmt->guard ||
@@ -139,7 +139,7 @@ static bool walk_block(
     struct analysis *a, struct shared_plan *plan, uint32_t block, bool dirty, bool judge)
 {
     for (uint32_t i = a->blocks[block].first; i < a->blocks[block].last; i++) {
-        if (full_barrier(a, i)) {
+        if (det_ptx_full_barrier(a, i)) {
             if (judge && dirty)
                 plan->folds[plan->n_folds++] = i;
             dirty = false;
@@ -177,6 +177,17 @@ static enum det_err find_folds(struct analysis *a, struct shared_plan *plan)
     for (uint32_t b = 0; b < a->n_blocks; b++)
         walk_block(a, plan, b, in[b], true);
     return DET_OK;
+}
+
+uint64_t det_ptx_shared_arrays(const struct analysis *a, uint32_t inst)
+{
+    uint64_t set = 0;
+    for (uint32_t r = 0; r < a->insts[inst].n_refs && a->shared.reg_arrays; r++) {
+        const struct ref *ref = &a->refs[a->insts[inst].ref + r];
+        if (ref->role == ROLE_ADDR)
+            set |= ref_arrays(a, &a->shared, ref);
+    }
+    return set ? set : ANY_ARRAY;
 }
 
 /* The one array an add goes to, with its type; false when that cannot be said. */
@@ -235,14 +246,19 @@ unsigned det_ptx_shared_ratio(const struct shared_plan *plan)
 enum det_err det_ptx_shared(struct analysis *a)
 {
     struct shared_plan *plan = &a->shared;
-    bool any = false;
-    for (uint32_t i = 0; i < a->n_accesses; i++)
+    bool any = false, atomics = false;
+    for (uint32_t i = 0; i < a->n_accesses; i++) {
         any |= a->accesses[i].hazard == HAZARD_SHARED_ADD;
+        atomics |= a->accesses[i].kind >= ACC_ADD &&
+                   ((a->accesses[i].roots & ROOT_SHARED) || a->accesses[i].space == SPACE_SHARED);
+    }
     plan->offence = UINT32_MAX;
-    if (!any || a->module->version < 60 || a->module->target < 60)
+    if (!atomics)
         return DET_OK;
     DET_TRY(list_arrays(a, plan));
     DET_TRY(spread_arrays(a, plan));
+    if (!any || a->module->version < 60 || a->module->target < 60)
+        return DET_OK;
     plan->is_add = det_arena_take(&a->arena, a->n_insts + 1);
     if (!plan->is_add)
         return DET_E_NOMEM;

@@ -15,7 +15,7 @@ struct build {
     bool *need_func, *need_variable, *kernel; /* per function, variable, function */
     uint32_t *variable_slot;
     uint32_t *stack;
-    size_t n_stack;
+    size_t n_stack, n_missing;
 };
 
 static bool wanted(const struct build *build, const struct func *func)
@@ -23,6 +23,8 @@ static bool wanted(const struct build *build, const struct func *func)
     if (!func->entry || !func->body)
         return false;
     const struct det_ptx_kernel *kernel = &build->module->kernels[func->kernel];
+    if (func->calls_variables)
+        return false;
     if (build->options->identity)
         return kernel->cls != DET_CLASS_UNKNOWN && build->module->address64;
     return kernel->cls == DET_CLASS_EXACT;
@@ -165,24 +167,34 @@ static enum det_err describe(
 
 static enum det_err print_kernel(struct build *build, struct func *func)
 {
+    const size_t index = build->out->n_kernels;
+    const bool *without = build->options->without;
     struct analysis a;
     enum det_err err = det_ptx_analyse(build->module, func, &a);
-    if (err == DET_OK && a.broken)
-        err = DET_E_UNSUPPORTED;
     if (err == DET_OK)
         err = describe(build, &a, &build->out->kernels[build->out->n_kernels++]);
+    if (err == DET_OK && a.broken)
+        err = DET_E_UNSUPPORTED;
     struct rewrite rw = {
         .a = &a, .options = build->options, .variable_slot = build->variable_slot
     };
-    if (err == DET_OK)
+    const bool left_out = without && without[index];
+    if (err == DET_OK && !left_out)
         err = det_ptx_rewrite(&rw);
+    if (left_out ||
+        err == DET_E_UNSUPPORTED) { /* one kernel must not cost the others their twins */
+        build->out->kernels[index].missing = true;
+        build->n_missing++;
+        err = DET_OK;
+    }
+    const bool missing = build->out->kernels[index].missing;
     for (unsigned type = 0; type < DET_PTX_OTHER && err == DET_OK; type++) {
         const unsigned bit = 1u << type;
-        if (rw.shadow_types & ~build->shadow_types & bit)
+        if (!missing && (rw.shadow_types & ~build->shadow_types & bit))
             err = det_ptx_emit_shadow_function(&build->out->text, (enum det_ptx_type)type);
     }
-    build->shadow_types |= rw.shadow_types;
-    if (err == DET_OK) {
+    build->shadow_types |= missing ? 0 : rw.shadow_types;
+    if (err == DET_OK && !missing) {
         det_edits_apply(&rw.edits, build->module->text, func->at, func->end, &build->out->text);
         det_bytes_text(&build->out->text, "\n");
     }
@@ -284,7 +296,8 @@ static enum det_err run(struct build *build)
     if (!build->out->kernels)
         return DET_E_NOMEM;
     DET_TRY(sort_variables(build));
-    return print_all(build);
+    DET_TRY(print_all(build));
+    return build->n_missing == n_kernels ? DET_E_UNSUPPORTED : DET_OK;
 }
 
 enum det_err det_ptx_make_twin(const struct det_ptx_module *module,

@@ -10,6 +10,7 @@ struct verdict {
     const char *stays, *opaque; /* first reason of each kind, NULL when none */
     uint32_t stays_at, opaque_at;
     bool rewrites, cooperative, reads, writes, adds;
+    bool exits, variables; /* of called functions: `exit`, names a variable that a host may write */
 };
 
 /* Float adds a twin would replace, and which other roots must stay clear of their targets. */
@@ -30,7 +31,7 @@ enum det_err det_ptx_judge(struct verdict *v, struct analysis *a, struct targets
 /** Index of the function a call names, -1 when it cannot be told. */
 int det_ptx_callee(const struct analysis *a, uint32_t inst, bool *indirect);
 /** ticket.c: is this integer atomic the counter by which the last block finds out that it is the last? */
-bool det_ptx_is_ticket(const struct analysis *a, uint32_t inst);
+bool det_ptx_is_ticket(struct analysis *a, uint32_t inst);
 /** rewrite.c: does the emitter know this form? */
 bool det_ptx_can_emit(const struct det_ptx_module *module, const struct access *access);
 

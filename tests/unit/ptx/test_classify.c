@@ -96,7 +96,9 @@ static const struct row hazards[] = {
     { "shared_add_loop", DET_CLASS_EXACT, "shared-fold" },
     { "shared_read_without_barrier", DET_CLASS_UNCOVERED, "shared-read" },
     { "shared_through_generic", DET_CLASS_UNCOVERED, "shared-add" },
-    { "cluster_add", DET_CLASS_UNCOVERED, "shared-add" },
+    { "cluster_add", DET_CLASS_UNCOVERED, "cluster-add" },
+    { "shared_add_and_max", DET_CLASS_UNCOVERED, "mixed-operators" },
+    { "last_block_own", DET_CLASS_UNCOVERED, "slot-allocation" },
     { "publish", DET_CLASS_UNCOVERED, "publication" },
     { "spin", DET_CLASS_UNCOVERED, "spin" },
     { "mixed_types", DET_CLASS_UNCOVERED, "mixed-types" },
@@ -220,6 +222,40 @@ Test(ptx_classify, functions_that_call_each_other_are_unknown)
             ".func bar();\n.func foo() { call.uni bar; ret; }\n.func bar() { call.uni foo; ret; }\n"
             ".entry k() { call.uni foo; ret; }\n"),
         DET_CLASS_UNKNOWN);
+}
+
+/* A kernel that adds and calls: what the function does decides. */
+#define CALLER(variable, body)                                                                     \
+    PTX_HEAD variable ".func foo()\n{\n.reg .b32 %r<3>;\n" body "\n}\n"                            \
+                      ".visible .entry k(.param .u64 p)\n{\n.reg .b64 %rd<3>;\n"                   \
+                      "ld.param.u64 %rd1, [p];\ncall.uni foo;\n"                                   \
+                      "red.global.add.f32 [%rd1], 0f3F800000;\nret;\n}\n"
+
+Test(ptx_classify, a_function_that_only_returns_is_no_matter)
+{
+    cr_assert_eq(class_of(CALLER("", "ret;")), DET_CLASS_EXACT);
+}
+
+Test(ptx_classify, a_function_that_ends_the_thread_keeps_the_original)
+{
+    cr_assert_eq(class_of(CALLER("", "exit;")), DET_CLASS_UNCOVERED);
+}
+
+Test(ptx_classify, a_function_with_a_variable_of_the_module_keeps_the_original)
+{
+    cr_assert_eq(class_of(CALLER(".global .u32 n;\n", "ld.global.u32 %r1, [n];\nret;")),
+        DET_CLASS_UNCOVERED);
+}
+
+#define SHARED_PAIR(between)                                                                       \
+    KERNEL(".shared .align 4 .b8 s[64];\natom.shared.add.u32 %r2, [s], 1;\n" between               \
+           "atom.shared.max.u32 %r3, [s], 7;\n")
+
+Test(ptx_classify, two_operators_in_shared_memory_want_a_barrier)
+{
+    cr_assert_eq(class_of(SHARED_PAIR("")), DET_CLASS_UNCOVERED);
+    cr_assert_eq(class_of(SHARED_PAIR("bar.warp.sync -1;\n")), DET_CLASS_UNCOVERED);
+    cr_assert_eq(class_of(SHARED_PAIR("bar.sync 0;\n")), DET_CLASS_ORDERED);
 }
 
 Test(ptx_classify, work_stealing_is_named)

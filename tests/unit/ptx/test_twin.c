@@ -232,3 +232,32 @@ Test(ptx_twin, there_is_none_without_an_exact_kernel)
     cr_assert_eq(det_ptx_make_twin(module, &options, &twin), DET_E_NOT_FOUND);
     det_ptx_free(module);
 }
+
+Test(ptx_twin, one_kernel_left_out_changes_nothing_for_the_others)
+{
+    struct det_ptx_module *module = parse_file(compiled("forms", 90, ""));
+    struct det_ptx_twin_options options = { 0 };
+    struct det_ptx_twin whole, part;
+    cr_assert_eq(det_ptx_make_twin(module, &options, &whole), DET_OK);
+    bool *without = calloc(whole.n_kernels, sizeof *without);
+    without[0] = true;
+    options.without = without;
+    cr_assert_eq(det_ptx_make_twin(module, &options, &part), DET_OK);
+    cr_assert_eq(part.n_kernels, whole.n_kernels);
+    cr_expect(part.kernels[0].missing);
+    cr_expect_not(part.kernels[1].missing);
+    cr_expect_str_eq(part.kernels[1].name, whole.kernels[1].name);
+    cr_expect_eq(part.n_variables, whole.n_variables);
+    char entry[128];
+    snprintf(entry, sizeof entry, ".entry %s(", whole.kernels[0].name);
+    cr_expect_not_null(strstr(whole.text.data, entry));
+    cr_expect_null(strstr(part.text.data, entry));
+    cr_expect_eq(ptxas(part.text.data, part.text.n_bytes, 90), 0);
+    memset(without, 1, whole.n_kernels);
+    struct det_ptx_twin none;
+    cr_expect_neq(det_ptx_make_twin(module, &options, &none), DET_OK);
+    free(without);
+    det_ptx_twin_free(&whole);
+    det_ptx_twin_free(&part);
+    det_ptx_free(module);
+}

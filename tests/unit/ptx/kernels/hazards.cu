@@ -139,6 +139,34 @@ __global__ void cluster_add(float *o)
     atomicAdd(other, 1.f);
     o[AT] = s[0];
 }
+// Which operator comes last decides.
+__global__ void shared_add_and_max(int *o, const int *x)
+{
+    __shared__ int s[4];
+    if (threadIdx.x < 4)
+        s[threadIdx.x] = 0;
+    __syncthreads();
+    if (x[AT] & 1)
+        atomicAdd(&s[threadIdx.x & 3], x[AT]);
+    else
+        atomicMax(&s[threadIdx.x & 3], x[AT]);
+    __syncthreads();
+    o[AT] = s[threadIdx.x & 3];
+}
+__device__ unsigned arrived_own;
+// The block that happens to be last leaves its own number.
+__global__ void last_block_own(float *part, float *o, const float *x)
+{
+    __shared__ bool last;
+    if (threadIdx.x == 0) {
+        part[blockIdx.x] = x[AT];
+        __threadfence();
+        last = atomicInc(&arrived_own, gridDim.x) == gridDim.x - 1;
+    }
+    __syncthreads();
+    if (last && threadIdx.x == 0)
+        *o = part[0] + blockIdx.x;
+}
 __global__ void bulk_reduce(float *o)
 {
     __shared__ alignas(16) float s[4];
