@@ -13,7 +13,7 @@ struct det_choice det_decide_kernel(const struct det_question *q)
     else if (!q->rule_on)
         choice.reason = "rule atomics.exact is off";
     else if (q->observe)
-        choice.reason = "would be rewritten";
+        choice.reason = "would be rewritten (atomics.exact)";
     else if (q->identity) {
         choice.reason = "identity twin";
         choice.twin = true;
@@ -43,13 +43,24 @@ static bool inside(uint64_t at, const struct det_range *variable)
     return at >= variable->at && at - variable->at < variable->bytes;
 }
 
+/* Every allocator we know (cuMemAlloc, PyTorch, RMM, TensorFlow, XLA) hands out multiples of this: two pointers into one
+ * allocation at another distance are views of one array, or of arrays packed by hand. */
+enum { SUBALLOCATION = 256 };
+
+static bool views(const struct det_range *a, const struct det_range *b)
+{
+    const uint64_t distance = a->at > b->at ? a->at - b->at : b->at - a->at;
+    return a->bytes != 0 && b->bytes != 0 && a->at + a->bytes == b->at + b->bytes &&
+           distance % SUBALLOCATION != 0;
+}
+
 static bool same_memory(const struct det_range *a, const struct det_range *b)
 {
     if (a->at == 0 || b->at == 0 || a->id == b->id)
         return false;
     if (a->exact)
         return b->exact ? a->at == b->at : inside(b->at, a);
-    return b->exact ? inside(a->at, b) : a->at == b->at;
+    return b->exact ? inside(a->at, b) : a->at == b->at || views(a, b);
 }
 
 bool det_decide_overlap(const struct det_range *targets, size_t n_targets,

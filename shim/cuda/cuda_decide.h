@@ -44,8 +44,11 @@ struct det_range {
     uint32_t id;
     bool exact;
 };
-/** May a guarded load see a sum that is pending for a target? Two parameters overlap when they hold the same address, a
- *  parameter and a variable when it points into the variable. NULL is no memory. */
+/** May a guarded load see a sum that is pending for a target? Two parameters overlap when they hold the same address, or lie
+ *  in one allocation at a distance that no allocator makes (views of one array); a parameter and a variable when it points
+ *  into the variable. NULL is no memory. What this takes for granted: two pointers into one allocation at a multiple of 256
+ *  bytes are separate tensors of a caching allocator. A kernel that reads its target through a second pointer p + 256k is
+ *  not seen here (design section 6.3: "another root with an unequal pointer at launch"). */
 bool det_decide_overlap(const struct det_range *targets, size_t n_targets,
     const struct det_range *guards, size_t n_guards);
 

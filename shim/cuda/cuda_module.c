@@ -96,25 +96,52 @@ static void remember(void *handle, const struct load *load)
     det_unit_add(unit);
 }
 
-/* The driver refused: say so in one line when the image itself is broken. */
+/* What we see wrong with an image: its form, a piece that does not unpack, PTX that does not parse. False: nothing. */
+static bool fault(const struct det_bytes *bytes, struct det_line *line)
+{
+    struct det_image image = { 0 };
+    enum det_err err =
+        bytes->data != NULL ? det_image_read(bytes->data, bytes->n_bytes, &image) : DET_E_FORMAT;
+    bool found = err != DET_OK;
+    if (found)
+        det_line_text(line, det_err_text(err));
+    for (size_t i = 0; i < image.n_entries && !found; i++) {
+        const struct det_image_entry *const entry = &image.entries[i];
+        struct det_bytes text = { 0 };
+        struct det_ptx_module *module = NULL;
+        struct det_ptx_where where = { 0 };
+        err = det_image_unpack(entry, &text);
+        if (err == DET_OK && entry->kind == DET_IMAGE_PTX)
+            err = det_ptx_parse(text.data, text.n_bytes, &module, &where);
+        det_ptx_free(module);
+        det_bytes_free(&text);
+        found = err != DET_OK;
+        if (found && where.text[0] != '\0')
+            det_line_printf(line, "broken PTX, line %u: %s", where.line, where.text);
+        else if (found)
+            det_line_text(line, det_err_text(err));
+    }
+    det_image_free(&image);
+    return found;
+}
+
+/* The driver refused: one line, with what is wrong with the image where we can tell. */
 static void refused(CUresult status, const struct load *load)
 {
     struct det_bytes bytes = { 0 };
-    struct det_image image = { 0 };
+    char text[256];
+    struct det_line line = { .at = text, .n = 0, .cap = sizeof text, .cut = false };
     if (status != CUDA_ERROR_INVALID_IMAGE && status != CUDA_ERROR_INVALID_PTX &&
         status != CUDA_ERROR_INVALID_SOURCE && status != CUDA_ERROR_NO_BINARY_FOR_GPU &&
         status != CUDA_ERROR_UNSUPPORTED_PTX_VERSION)
         return;
+    text[0] = '\0';
     image_bytes(load, &bytes);
-    const enum det_err err =
-        bytes.data != NULL ? det_image_read(bytes.data, bytes.n_bytes, &image) : DET_E_FORMAT;
-    det_image_free(&image);
-    det_bytes_free(&bytes);
-    if (err != DET_OK)
-        det_log_note(
-            "driver refused a device code image (error %d): %s", (int)status, det_err_text(err));
+    if (fault(&bytes, &line))
+        det_log_note("driver refused a device code image (error %d): %s", (int)status, text);
     else
         det_log_note("driver refused a device code image (error %d)", (int)status);
+    det_bytes_free(&bytes);
 }
 
 static void loaded(CUresult status, void *handle, const struct load *load)

@@ -121,7 +121,8 @@ Test(broken, unknown_compression_is_said_once)
     struct det_bytes bytes = image("ptx-only.fatbin");
     bytes.data[16 + 41] = 0x50; /* no compression we know, yet a packed size */
     struct child child = load_both(bytes.data, bytes.n_bytes, "unknown compression");
-    expect_one_note(&child, "unknown compression", "driver refused a device code image");
+    expect_one_note(&child, "unknown compression",
+        "driver refused a device code image (error 218): unknown or broken compression");
 }
 
 Test(broken, garbage_ptx_is_said_once)
@@ -130,7 +131,8 @@ Test(broken, garbage_ptx_is_said_once)
         ".version 8.0\n.target sm_90\n.address_size 64\n.visible .entry add_all(\n"
         ".param .u64 a, %% garbage ((( \n";
     struct child child = load_both(text, sizeof text, "garbage PTX");
-    expect_one_note(&child, "garbage PTX", "driver refused a device code image");
+    expect_one_note(
+        &child, "garbage PTX", "driver refused a device code image (error 218): broken PTX, line ");
 }
 
 Test(broken, text_that_is_no_image_changes_nothing)

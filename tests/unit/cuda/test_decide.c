@@ -24,7 +24,7 @@ Test(cuda_decide, observe_skip_and_rules_leave_it_alone_and_say_so)
     struct det_choice c = det_decide_kernel(&q);
     cr_assert_eq(c.cls, DET_CLASS_UNCOVERED);
     cr_assert_not(c.twin);
-    cr_assert_str_eq(c.reason, "would be rewritten");
+    cr_assert_str_eq(c.reason, "would be rewritten (atomics.exact)");
     q.skipped = true;
     cr_assert_str_eq(det_decide_kernel(&q).reason, "skipped by user");
     q = exact();
@@ -146,4 +146,19 @@ Test(cuda_decide, reports_are_judged_by_their_increments)
     cr_assert_str_eq(det_decide_report(0, 1, 1, 1), "mixed types");
     cr_assert_str_eq(det_decide_report(0, 0, 1, 1), "foreign writer");
     cr_assert_str_eq(det_decide_report(0, 0, 0, 1), "headroom");
+}
+
+Test(cuda_decide, views_of_one_array_overlap_and_tensors_of_an_arena_do_not)
+{
+    const uint64_t base = 0x700000000, end = base + (1 << 20);
+    const struct det_range target = { .at = base, .bytes = end - base, .id = 8 };
+    struct det_range guard = { .at = base + 4, .bytes = end - base - 4, .id = 0 };
+    cr_expect(det_decide_overlap(&target, 1, &guard, 1), "p + 1");
+    cr_expect(det_decide_overlap(&guard, 1, &target, 1), "p - 1");
+    guard.at = base + 512;
+    guard.bytes = end - guard.at;
+    cr_expect_not(det_decide_overlap(&target, 1, &guard, 1), "two tensors of one arena");
+    guard.at = base + 4;
+    guard.bytes = 64; /* ends elsewhere: another allocation */
+    cr_expect_not(det_decide_overlap(&target, 1, &guard, 1));
 }
