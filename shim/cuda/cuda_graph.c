@@ -8,6 +8,7 @@
 
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_launch.h"
+#include "shim/cuda/cuda_order.h"
 #include "shim/cuda/cuda_table.h"
 #include "shim/loader/call.h"
 
@@ -202,7 +203,8 @@ bool det_graph_node_find(CUgraphNode node, struct det_gnode *out)
     pthread_mutex_lock(&lock);
     for (const struct list *list = graphs; list != NULL && !found; list = list->hh.next)
         for (size_t i = 0; i < list->n && !found; i++)
-            if (list->node[i].kernel == node && node != NULL && list->node[i].twin != NULL) {
+            if (list->node[i].kernel == node && node != NULL && list->node[i].twin != NULL &&
+                !list->node[i].lost) {
                 *out = list->node[i];
                 found = true;
             }
@@ -210,19 +212,48 @@ bool det_graph_node_find(CUgraphNode node, struct det_gnode *out)
     return found;
 }
 
-static void node_lost_from(struct list *map, CUgraphNode node, struct det_ledger_row *row)
+static void node_lost_from(
+    struct list *map, CUgraphNode node, struct det_ledger_row *row, bool lost)
 {
     for (struct list *list = map; list != NULL; list = list->hh.next)
         for (size_t i = 0; i < list->n; i++)
-            if (list->node[i].kernel == node)
-                list->node[i].row = list->node[i].unbound = row;
+            if (list->node[i].kernel == node) {
+                list->node[i].row = list->node[i].unbound = list->node[i].unordered = row;
+                list->node[i].lost |= lost;
+            }
 }
 
-void det_graph_node_lost(CUgraphNode node, struct det_ledger_row *row)
+void det_graph_node_lost(CUgraphNode node, struct det_ledger_row *row, bool in_graph)
 {
     pthread_mutex_lock(&lock);
-    node_lost_from(graphs, node, row);
-    node_lost_from(execs, node, row);
+    node_lost_from(graphs, node, row, in_graph);
+    node_lost_from(execs, node, row, in_graph);
+    pthread_mutex_unlock(&lock);
+}
+
+static void targets_into(struct list *map, CUgraphNode node, const struct det_gnode *from, bool add)
+{
+    for (struct list *list = map; list != NULL; list = list->hh.next)
+        for (size_t i = 0; i < list->n; i++) {
+            struct det_gnode *const to = &list->node[i];
+            if (to->kernel != node)
+                continue;
+            if (!add)
+                to->n_targets = 0;
+            to->anywhere = (add && to->anywhere) || from->anywhere;
+            for (size_t j = 0; j < from->n_targets; j++)
+                if (to->n_targets < DET_GNODE_TARGETS)
+                    to->target[to->n_targets++] = from->target[j];
+                else
+                    to->anywhere = true;
+        }
+}
+
+void det_graph_node_targets(CUgraphNode node, const struct det_gnode *from)
+{
+    pthread_mutex_lock(&lock);
+    targets_into(graphs, node, from, false);
+    targets_into(execs, node, from, true);
     pthread_mutex_unlock(&lock);
 }
 
@@ -244,7 +275,7 @@ static void list_replace(struct list **map, const void *key, struct det_gnode *n
     pthread_mutex_unlock(&lock);
 }
 
-static CUresult node_params(const struct det_gnode *node, CUdeviceptr head)
+static CUresult kernel_params(const struct det_gnode *node, CUdeviceptr head)
 {
     const struct det_driver *const cu = det_driver();
     CUDA_KERNEL_NODE_PARAMS was = { 0 };
@@ -262,9 +293,14 @@ static CUresult node_params(const struct det_gnode *node, CUdeviceptr head)
     was.extra = params.extra;
     status = cu->cuGraphKernelNodeSetParams_v2(node->kernel, &was);
     det_params_free(&params);
-    if (status != CUDA_SUCCESS)
-        return status;
-    status = cu->cuGraphKernelNodeGetParams_v2(node->fold, &was);
+    return status;
+}
+
+static CUresult fold_params(const struct det_gnode *node, CUdeviceptr head)
+{
+    const struct det_driver *const cu = det_driver();
+    CUDA_KERNEL_NODE_PARAMS was = { 0 };
+    CUresult status = cu->cuGraphKernelNodeGetParams_v2(node->fold, &was);
     if (status != CUDA_SUCCESS)
         return status;
     uint64_t at[2] = { head, node->report->device };
@@ -272,6 +308,59 @@ static CUresult node_params(const struct det_gnode *node, CUdeviceptr head)
     was.kernelParams = fold;
     was.extra = NULL;
     return cu->cuGraphKernelNodeSetParams_v2(node->fold, &was);
+}
+
+static CUresult node_params(const struct det_gnode *node, CUdeviceptr head)
+{
+    const CUresult status = node->lost ? CUDA_SUCCESS : kernel_params(node, head);
+    return status == CUDA_SUCCESS ? fold_params(node, head) : status;
+}
+
+/* Key of a table that no twin ever adds to. */
+static const uint64_t nobodys = UINT64_MAX - 1;
+
+/* The fold of a node that is no twin any more must not run beside twins of another executable that use its old table. */
+static bool fold_apart(struct det_gnode *node)
+{
+    struct det_table *const table = det_table_get(node->table->ctx, NULL, nobodys);
+    CUdeviceptr head = 0;
+    bool ok = false;
+    if (table == NULL || node->fold == NULL)
+        return false;
+    pthread_mutex_lock(&table->lock);
+    if (det_table_reserve(table, 1, NULL) == CUDA_SUCCESS &&
+        det_table_head(table, node->twin, NULL, &head) == CUDA_SUCCESS) {
+        struct det_report *const report = det_table_report(table, node->unbound, node->name);
+        if (report != NULL) {
+            node->report = report;
+            node->name = report->name;
+            ok = fold_params(node, head) == CUDA_SUCCESS;
+        }
+    }
+    pthread_mutex_unlock(&table->lock);
+    if (ok)
+        node->table = table;
+    return ok;
+}
+
+/* Two executables with one table could lose updates when they run at once, so a node that gets none of its own becomes the
+ * program's kernel again. */
+static bool node_revert(struct det_gnode *node)
+{
+    const struct det_driver *const cu = det_driver();
+    CUDA_KERNEL_NODE_PARAMS was = { 0 };
+    if (node->kernel == NULL || cu->cuGraphKernelNodeGetParams_v2 == NULL || !fold_apart(node))
+        return false;
+    if (node->lost)
+        return true;
+    if (cu->cuGraphKernelNodeGetParams_v2(node->kernel, &was) != CUDA_SUCCESS ||
+        was.kernelParams == NULL)
+        return false;
+    was.func = (CUfunction)(uintptr_t)node->original;
+    was.kern = NULL;
+    was.sharedMemBytes -= (unsigned)node->shared_extra;
+    node->lost = cu->cuGraphKernelNodeSetParams_v2(node->kernel, &was) == CUDA_SUCCESS;
+    return node->lost;
 }
 
 /* New table for one node; nodes that shared one (a branch in order) share the new one. */
@@ -307,8 +396,10 @@ static void rebind(struct det_gnode *nodes, size_t n)
     const uint64_t capture = det_mix(det_serial());
     const CUstreamCaptureMode mode = det_capture_relax();
     for (size_t i = 0; i < n; i++)
-        if (nodes[i].twin != NULL && !node_rebind(&nodes[i], capture))
+        if (nodes[i].twin != NULL && !node_rebind(&nodes[i], capture)) {
             nodes[i].row = nodes[i].unbound;
+            node_revert(&nodes[i]);
+        }
     det_capture_restore(mode);
 }
 
@@ -412,17 +503,59 @@ UPDATE(cuGraphExecUpdate_v2,
     (CUgraphExec hGraphExec, CUgraph hGraph, CUgraphExecUpdateResultInfo *resultInfo),
     (hGraphExec, hGraph, resultInfo))
 
-/* One launch of an executable is one launch of each of its kernels. */
-static void exec_launched(CUgraphExec exec)
+static void exec_unordered(CUgraphExec exec, size_t i)
 {
+    pthread_mutex_lock(&lock);
+    const struct list *const list = list_find(execs, exec);
+    if (list != NULL && i < list->n)
+        list->node[i].meets = true;
+    pthread_mutex_unlock(&lock);
+}
+
+/* A graph's launch is noted like any other, kernel by kernel, before it is queued; what runs on another stream at the same
+ * time and adds to the same memory makes the kernel's launches uncovered. */
+static void exec_launching(CUgraphExec exec, CUstream stream)
+{
+    const int saved = errno;
+    size_t n;
+    struct det_order found;
+    struct det_gnode *const nodes = nodes_of(execs, exec, &n, NULL);
+    const uint64_t group = det_serial(); /* among themselves its branches were compared before */
+    for (size_t i = 0; i < n; i++) {
+        if (nodes[i].table == NULL)
+            continue;
+        found.group = group;
+        det_order_note(
+            nodes[i].table, stream, nodes[i].target, nodes[i].n_targets, nodes[i].anywhere, &found);
+        if (found.unordered)
+            exec_unordered(exec, i);
+    }
+    free(nodes);
+    errno = saved;
+}
+
+/* One launch of an executable is one launch of each of its kernels. */
+static void exec_launched(CUgraphExec exec, CUstream stream, CUresult status)
+{
+    static const struct det_order none;
     const int saved = errno;
     bool twins = false;
     pthread_mutex_lock(&lock);
     const struct list *const list = list_find(execs, exec);
     for (size_t i = 0; list != NULL && i < list->n; i++) {
-        det_ledger_hit(list->node[i].row);
-        if (list->node[i].report != NULL) {
-            atomic_fetch_add(&list->node[i].report->launched, 1);
+        struct det_gnode *const node = &list->node[i];
+        if (status != CUDA_SUCCESS) {
+            if (node->table != NULL)
+                det_order_failed(node->table);
+            continue;
+        }
+        det_ledger_hit(node->meets ? node->unordered_streams : node->row);
+        if (node->report != NULL && (node->meets || node->row != node->report->row))
+            atomic_fetch_add(&node->report->elsewhere, 1);
+        node->meets = false;
+        if (node->report != NULL) {
+            atomic_fetch_add(&node->report->launched, 1);
+            det_order_queued(node->table, stream, &none);
             twins = true;
         }
     }
@@ -432,20 +565,21 @@ static void exec_launched(CUgraphExec exec)
     errno = saved;
 }
 
-#define GRAPH_LAUNCH(symbol)                                                                       \
+#define GRAPH_LAUNCH(symbol, per_thread)                                                           \
     DET_EXPORT CUresult symbol(CUgraphExec hGraph, CUstream hStream)                               \
     {                                                                                              \
         if (!det_enter(DET_ID_##symbol))                                                           \
             return DET_REAL(symbol)(hGraph, hStream);                                              \
                                                                                                    \
+        const CUstream stream = det_stream_normal(hStream, per_thread);                            \
+        exec_launching(hGraph, stream);                                                            \
         const CUresult status = DET_REAL(symbol)(hGraph, hStream);                                 \
-        if (status == CUDA_SUCCESS)                                                                \
-            exec_launched(hGraph);                                                                 \
+        exec_launched(hGraph, stream, status);                                                     \
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \
     }
-GRAPH_LAUNCH(cuGraphLaunch)
-GRAPH_LAUNCH(cuGraphLaunch_ptsz)
+GRAPH_LAUNCH(cuGraphLaunch, false)
+GRAPH_LAUNCH(cuGraphLaunch_ptsz, true)
 
 DET_EXPORT CUresult cuGraphExecDestroy(CUgraphExec hGraphExec)
 {

@@ -13,7 +13,9 @@ struct det_gnode {
     CUgraphNode kernel, fold; /* NULL when the driver cannot tell */
     struct det_ledger_row *row;
     /* where it counts when it has no tables of its own, or meets another branch */
-    struct det_ledger_row *unbound, *unordered;
+    struct det_ledger_row *unbound, *unordered, *unordered_streams;
+    bool meets; /* this launch of the executable meets one of another stream */
+    bool lost;  /* the program made it another kernel: only the fold is ours */
     const struct det_twin *twin;
     const void *original; /* the program's handle */
     struct det_table *table;
@@ -41,8 +43,11 @@ typedef CUgraphNode (*det_graph_map)(CUgraphNode original, void *arg);
 void det_graph_copied(CUgraph from, CUgraph to, det_graph_map map, void *arg);
 /** Find the record of a node that holds a twin; false when there is none. */
 bool det_graph_node_find(CUgraphNode node, struct det_gnode *out);
-/** The node (of every graph and executable) now launches something we cannot vouch for. */
-void det_graph_node_lost(CUgraphNode node, struct det_ledger_row *row);
+/** The node (of every graph and executable) now launches something we cannot vouch for; in_graph: its graph as well, so
+ *  that it is no twin from now on. */
+void det_graph_node_lost(CUgraphNode node, struct det_ledger_row *row, bool in_graph);
+/** New parameters: the node now adds to the targets of `from`, beside the former ones in executables. */
+void det_graph_node_targets(CUgraphNode node, const struct det_gnode *from);
 void det_graph_context_gone(const struct det_ctx *ctx);
 /** Forget everything, in a fork child. */
 void det_graph_fork_child(void);

@@ -1,5 +1,6 @@
 /* Graphs built or changed by hand: nodes added by name run as they are (counted, never rewritten); nodes we captured as twins
  * stay twins when the program gives them new parameters; clones and children take their records with them. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -158,10 +159,27 @@ struct edit {
     bool twin;
 };
 
+/* NULL when the twin may run with what is asked; its targets go to `node`. */
+static const char *check(const CUDA_KERNEL_NODE_PARAMS *asked, struct det_gnode *node)
+{
+    struct det_launch launch = {
+        .function = node->original,
+        .grid = { asked->gridDimX, asked->gridDimY, asked->gridDimZ },
+        .block = { asked->blockDimX, asked->blockDimY, asked->blockDimZ },
+        .shared_bytes = asked->sharedMemBytes,
+        .params = asked->kernelParams,
+        .extra = asked->kernelParams != NULL ? NULL : asked->extra,
+    };
+    det_inside_begin();
+    const char *const why = det_launch_check(&launch, node);
+    det_inside_end();
+    return why;
+}
+
 /* The program names its own kernel and parameters: translated when the node still is a twin of that kernel, else the node
  * becomes what the program says and its fold finds nothing to do. */
 static const CUDA_KERNEL_NODE_PARAMS *edit(
-    struct edit *edit, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS *asked)
+    struct edit *edit, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS *asked, bool in_graph)
 {
     struct det_gnode entry;
     memset(&edit->params, 0, sizeof edit->params);
@@ -171,11 +189,14 @@ static const CUDA_KERNEL_NODE_PARAMS *edit(
     const void *const function = function_of(asked);
     CUDA_KERNEL_NODE_PARAMS was = { 0 };
     const struct det_driver *const cu = det_driver();
+    const char *why = "graph node changed";
     if (det_fn_find(function) != NULL && det_fn_find(function) == det_fn_find(entry.original) &&
         cu->cuGraphKernelNodeGetParams_v2 != NULL &&
         cu->cuGraphKernelNodeGetParams_v2(node, &was) == CUDA_SUCCESS &&
-        det_params_make(&edit->params, asked->kernelParams, asked->extra, entry.n_params,
-            entry.table_offset) == NULL) {
+        (why = check(asked, &entry)) == NULL &&
+        (why = det_params_make(&edit->params, asked->kernelParams, asked->extra, entry.n_params,
+             entry.table_offset)) == NULL) {
+        det_graph_node_targets(node, &entry);
         edit->params.table = entry.head;
         if (edit->params.buffer != NULL)
             memcpy(edit->params.buffer + entry.table_offset, &entry.head, sizeof entry.head);
@@ -188,9 +209,9 @@ static const CUDA_KERNEL_NODE_PARAMS *edit(
         edit->twin = true;
         return &edit->given;
     }
-    struct det_ledger_row *const row = det_launch_row(function, NULL, "graph node changed");
+    struct det_ledger_row *const row = det_launch_row(function, NULL, why);
     if (row != NULL)
-        det_graph_node_lost(node, row);
+        det_graph_node_lost(node, row, in_graph);
     return asked;
 }
 
@@ -202,7 +223,7 @@ DET_EXPORT CUresult cuGraphKernelNodeSetParams_v2(
 
     struct edit e;
     const CUresult status =
-        DET_REAL(cuGraphKernelNodeSetParams_v2)(hNode, edit(&e, hNode, nodeParams));
+        DET_REAL(cuGraphKernelNodeSetParams_v2)(hNode, edit(&e, hNode, nodeParams, true));
     det_params_free(&e.params);
     det_leave(DET_ID_cuGraphKernelNodeSetParams_v2);
     return status;
@@ -215,8 +236,8 @@ DET_EXPORT CUresult cuGraphExecKernelNodeSetParams_v2(
         return DET_REAL(cuGraphExecKernelNodeSetParams_v2)(hGraphExec, hNode, nodeParams);
 
     struct edit e;
-    const CUresult status =
-        DET_REAL(cuGraphExecKernelNodeSetParams_v2)(hGraphExec, hNode, edit(&e, hNode, nodeParams));
+    const CUresult status = DET_REAL(cuGraphExecKernelNodeSetParams_v2)(
+        hGraphExec, hNode, edit(&e, hNode, nodeParams, false));
     det_params_free(&e.params);
     det_leave(DET_ID_cuGraphExecKernelNodeSetParams_v2);
     return status;
@@ -250,7 +271,7 @@ DET_EXPORT CUresult cuGraphKernelNodeSetParams(
         CUDA_KERNEL_NODE_PARAMS wide;
         struct edit e;
         widen(nodeParams, &wide);
-        status = det_driver()->cuGraphKernelNodeSetParams_v2(hNode, edit(&e, hNode, &wide));
+        status = det_driver()->cuGraphKernelNodeSetParams_v2(hNode, edit(&e, hNode, &wide, true));
         det_params_free(&e.params);
     } else {
         status = DET_REAL(cuGraphKernelNodeSetParams)(hNode, nodeParams);
@@ -273,12 +294,62 @@ DET_EXPORT CUresult cuGraphExecKernelNodeSetParams(
         struct edit e;
         widen(nodeParams, &wide);
         status = det_driver()->cuGraphExecKernelNodeSetParams_v2(
-            hGraphExec, hNode, edit(&e, hNode, &wide));
+            hGraphExec, hNode, edit(&e, hNode, &wide, false));
         det_params_free(&e.params);
     } else {
         status = DET_REAL(cuGraphExecKernelNodeSetParams)(hGraphExec, hNode, nodeParams);
     }
     det_leave(DET_ID_cuGraphExecKernelNodeSetParams);
+    return status;
+}
+
+/* The general forms (CUDA 12.2 and later): only kernel nodes concern us, in the same parameters under another name. */
+struct general {
+    struct edit edit;
+    CUgraphNodeParams given;
+};
+
+static CUgraphNodeParams *edit_general(
+    struct general *g, CUgraphNode node, CUgraphNodeParams *asked, bool in_graph)
+{
+    CUDA_KERNEL_NODE_PARAMS kernel;
+    static_assert(sizeof kernel == sizeof asked->kernel, "the same members in the same order");
+    memset(&g->edit.params, 0, sizeof g->edit.params);
+    if (asked == NULL || asked->type != CU_GRAPH_NODE_TYPE_KERNEL)
+        return asked;
+    memcpy(&kernel, &asked->kernel, sizeof kernel);
+    const CUDA_KERNEL_NODE_PARAMS *const use = edit(&g->edit, node, &kernel, in_graph);
+    if (use == &kernel)
+        return asked;
+    g->given = *asked;
+    memcpy(&g->given.kernel, use, sizeof *use);
+    return &g->given;
+}
+
+DET_EXPORT CUresult cuGraphNodeSetParams(CUgraphNode hNode, CUgraphNodeParams *nodeParams)
+{
+    if (!det_enter(DET_ID_cuGraphNodeSetParams))
+        return DET_REAL(cuGraphNodeSetParams)(hNode, nodeParams);
+
+    struct general g;
+    const CUresult status =
+        DET_REAL(cuGraphNodeSetParams)(hNode, edit_general(&g, hNode, nodeParams, true));
+    det_params_free(&g.edit.params);
+    det_leave(DET_ID_cuGraphNodeSetParams);
+    return status;
+}
+
+DET_EXPORT CUresult cuGraphExecNodeSetParams(
+    CUgraphExec hGraphExec, CUgraphNode hNode, CUgraphNodeParams *nodeParams)
+{
+    if (!det_enter(DET_ID_cuGraphExecNodeSetParams))
+        return DET_REAL(cuGraphExecNodeSetParams)(hGraphExec, hNode, nodeParams);
+
+    struct general g;
+    const CUresult status = DET_REAL(cuGraphExecNodeSetParams)(
+        hGraphExec, hNode, edit_general(&g, hNode, nodeParams, false));
+    det_params_free(&g.edit.params);
+    det_leave(DET_ID_cuGraphExecNodeSetParams);
     return status;
 }
 

@@ -27,9 +27,11 @@ struct job {
     struct det_params params;
     CUlaunchAttribute attrs[DET_MAX_LAUNCH_ATTR];
     unsigned n_attrs, shared_bytes;
-    bool cooperative, identity;
+    bool cooperative, identity, only_check;
+    unsigned code;          /* of the unit, for the context's device */
     bool capped, too_large; /* the capped twin is used; the ordinary one needs too many registers */
     struct det_ledger_row *row; /* where the twin's launch is counted */
+    struct det_order order;
     CUresult status;
 };
 
@@ -120,7 +122,7 @@ static const char *check_fit(struct job *job)
 }
 
 /* Everything that can be said before memory is touched. */
-static const char *prepare(struct job *job, unsigned code)
+static const char *prepare(struct job *job)
 {
     const struct det_launch *const l = job->launch;
     const char *why;
@@ -130,7 +132,7 @@ static const char *prepare(struct job *job, unsigned code)
     if (l->config != NULL &&
         (why = det_attrs_make(l->config, job->attrs, &job->n_attrs, &job->cooperative)) != NULL)
         return why;
-    job->twin = det_twin_get(job->kern->unit, job->ctx, code, job->capped);
+    job->twin = det_twin_get(job->kern->unit, job->ctx, job->code, job->capped);
     if (job->twin == NULL)
         return "out of memory";
     if (job->twin->error != CUDA_SUCCESS)
@@ -223,9 +225,10 @@ static CUresult copy_constants(const struct job *job)
     return status;
 }
 
-static const char *unqueued(struct det_table *table, const char *why)
+static const char *unqueued(const struct job *job, struct det_table *table, const char *why)
 {
-    det_order_failed(table);
+    if (job->capture == 0)
+        det_order_failed(table);
     return why;
 }
 
@@ -239,19 +242,29 @@ static void stream_flags(struct det_table *table)
     table->flags_known = true;
 }
 
-/* Table lock held. Launches of other streams that add to the same memory come first, or the ledger says that nobody knows. */
+/* Table lock held. Launches of other streams that add to the same memory come first, or the ledger says that nobody knows. In
+ * a capture nothing is queued: the graph's launches are noted. */
 static const char *order(struct job *job, struct det_table *table)
 {
-    struct det_order found;
     const bool vague = job->plan->twin->target_params >> 63 && job->n_targets == 0;
+    if (job->capture != 0)
+        return NULL;
     stream_flags(table);
-    det_order_note(table, job->targets, job->n_targets, vague, &found);
-    if (!det_order_wait(&found, job->launch->stream))
-        return unqueued(table, "cannot order streams");
-    if (found.unordered)
+    job->order.group = 0;
+    det_order_note(table, job->launch->stream, job->targets, job->n_targets, vague, &job->order);
+    if (!det_order_wait(&job->order, job->launch->stream))
+        return unqueued(job, table, "cannot order streams");
+    if (job->order.unordered)
         job->row = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
             DET_RULE_ATOMICS_EXACT, "unordered streams");
     return NULL;
+}
+
+static void node_targets(const struct job *job, struct det_gnode *node)
+{
+    node->n_targets = job->n_targets < DET_GNODE_TARGETS ? job->n_targets : DET_GNODE_TARGETS;
+    node->anywhere = job->n_targets == 0 || job->n_targets > DET_GNODE_TARGETS;
+    memcpy(node->target, job->targets, node->n_targets * sizeof *node->target);
 }
 
 static void captured(struct job *job, struct det_table *table, struct det_report *report,
@@ -265,9 +278,9 @@ static void captured(struct job *job, struct det_table *table, struct det_report
             DET_RULE_ATOMICS_EXACT, "graph shares accumulators"),
         .unordered = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
             DET_RULE_ATOMICS_EXACT, "unordered branches"),
+        .unordered_streams = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
+            DET_RULE_ATOMICS_EXACT, "unordered streams"),
         .branch = table->serial,
-        .n_targets = job->n_targets < DET_GNODE_TARGETS ? job->n_targets : DET_GNODE_TARGETS,
-        .anywhere = job->n_targets == 0 || job->n_targets > DET_GNODE_TARGETS,
         .twin = job->twin,
         .original = job->launch->function,
         .table = table,
@@ -279,7 +292,7 @@ static void captured(struct job *job, struct det_table *table, struct det_report
         .slots = slots_asked(job),
         .shared_extra = job->shared_bytes - job->launch->shared_bytes,
     };
-    memcpy(node.target, job->targets, node.n_targets * sizeof *node.target);
+    node_targets(job, &node);
     det_graph_captured(job->capture, &node);
 }
 
@@ -297,40 +310,42 @@ static const char *queue(struct job *job, struct det_table *table)
         return why;
     struct det_report *const report = det_table_report(table, job->row, job->kern->name);
     if (report == NULL)
-        return unqueued(table, "no memory for accumulators");
+        return unqueued(job, table, "no memory for accumulators");
     if (copy_constants(job) != CUDA_SUCCESS)
-        return unqueued(table, "driver refused to copy constants");
+        return unqueued(job, table, "driver refused to copy constants");
     job->params.table = head;
     if (job->params.extra != NULL)
         memcpy(job->params.buffer + job->plan->twin->table_offset, &head, sizeof head);
     job->status = launch_twin(job);
     job->too_large = job->status == CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
     if (refused_at_once(job->status))
-        return unqueued(table, "driver refused the twin's launch");
+        return unqueued(job, table, "driver refused the twin's launch");
     if (job->status != CUDA_SUCCESS)
-        return unqueued(table, NULL);
+        return unqueued(job, table, NULL);
     CUgraphNode kernel = job->capture != 0 ? det_graph_last_node(job->launch->stream) : NULL;
     job->status = launch_fold(job, table, head, report->device);
     if (job->status != CUDA_SUCCESS)
         return NULL;
-    if (job->capture != 0)
+    if (job->capture != 0) {
         captured(job, table, report, head, kernel);
-    else
+    } else {
         atomic_fetch_add(&report->launched, 1);
+        det_order_queued(table, job->launch->stream, &job->order);
+    }
     det_reports_expect();
     return NULL;
 }
 
-static const char *run(struct job *job, unsigned code)
+static const char *run(struct job *job)
 {
     memset(&job->params, 0, sizeof job->params);
     job->too_large = false;
     job->n_attrs = 0;
-    const char *why = prepare(job, code);
+    const char *why = prepare(job);
     if (why == NULL)
         why = det_params_make(&job->params, job->launch->params, job->launch->extra,
             job->plan->ptx->n_params, job->plan->twin->table_offset);
-    if (why != NULL)
+    if (why != NULL || job->only_check)
         return why;
     if (job->identity) {
         if (copy_constants(job) != CUDA_SUCCESS)
@@ -347,7 +362,7 @@ static const char *run(struct job *job, unsigned code)
     return why;
 }
 
-static bool with_context(struct job *job, unsigned code, const char **why)
+static bool with_context(struct job *job, const char **why)
 {
     const struct det_driver *const cu = det_driver();
     CUcontext current = NULL, popped;
@@ -357,11 +372,11 @@ static bool with_context(struct job *job, unsigned code, const char **why)
         *why = "context of the stream not usable";
         return false;
     }
-    *why = run(job, code);
+    *why = run(job);
     det_params_free(&job->params);
     if (*why != NULL && job->too_large && !job->capped) {
         job->capped = true;
-        *why = run(job, code);
+        *why = run(job);
         det_params_free(&job->params);
     }
     if (other)
@@ -369,11 +384,11 @@ static bool with_context(struct job *job, unsigned code, const char **why)
     return *why == NULL;
 }
 
-bool det_launch_try(struct det_launch *launch, CUresult *status)
+/* Find kernel, plan and context. False: the original runs, counted in launch->row. */
+static bool job_start(struct job *job, struct det_launch *launch)
 {
     struct det_kern *kern = det_fn_find(launch->function);
     launch->row = NULL;
-    launch->capture = det_capture_any() ? det_capture_id(launch->stream) : 0;
     if (kern == NULL)
         kern = det_kern_foreign(launch->function);
     if (kern == NULL)
@@ -390,28 +405,53 @@ bool det_launch_try(struct det_launch *launch, CUresult *status)
     launch->row = plan->row;
     if (!plan->use_twin || (ctx == NULL && (ctx = det_ctx_of(launch->stream)) == NULL))
         return false;
+    job->launch = launch;
+    job->ctx = ctx;
+    job->kern = kern;
+    job->plan = plan;
+    job->code = code;
+    job->row = plan->row;
+    job->fold = NULL;
+    job->capped = job->too_large = job->only_check = false;
+    job->n_attrs = 0;
+    job->identity = plan->cls != DET_CLASS_EXACT;
+    job->capture = launch->capture;
+    job->status = CUDA_SUCCESS;
+    return true;
+}
+
+bool det_launch_try(struct det_launch *launch, CUresult *status)
+{
     struct job job;
-    job.launch = launch;
-    job.ctx = ctx;
-    job.kern = kern;
-    job.plan = plan;
-    job.row = plan->row;
-    job.fold = NULL;
-    job.capped = job.too_large = false;
-    job.n_attrs = 0;
-    job.identity = plan->cls != DET_CLASS_EXACT;
-    job.capture = launch->capture;
-    job.status = CUDA_SUCCESS;
     const char *why = NULL;
-    if (!with_context(&job, code, &why)) {
-        launch->row =
-            det_ledger_row("kernel", kern->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why);
+    launch->capture = det_capture_any() ? det_capture_id(launch->stream) : 0;
+    if (!job_start(&job, launch))
+        return false;
+    if (!with_context(&job, &why)) {
+        launch->row = det_ledger_row(
+            "kernel", job.kern->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why);
         return false;
     }
     *status = job.status;
     if (job.status == CUDA_SUCCESS && job.capture == 0)
         det_ledger_hit(job.row);
     return true;
+}
+
+const char *det_launch_check(struct det_launch *launch, struct det_gnode *node)
+{
+    struct job job;
+    const char *why = NULL;
+    launch->capture = 0;
+    if (!job_start(&job, launch))
+        return "graph node changed";
+    job.only_check = true;
+    if (!with_context(&job, &why))
+        return why;
+    if (job.twin != node->twin)
+        return "graph node changed";
+    node_targets(&job, node);
+    return NULL;
 }
 
 void det_launch_count(const struct det_launch *launch, CUresult status)

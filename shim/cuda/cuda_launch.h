@@ -24,6 +24,10 @@ struct det_launch {
  *  the caller launches the original and then calls det_launch_count. */
 bool det_launch_try(struct det_launch *launch, CUresult *status);
 void det_launch_count(const struct det_launch *launch, CUresult status);
+struct det_gnode;
+/** May the twin of launch->function run with what `launch` says, in place of the twin a graph's node already holds? NULL, and
+ *  the targets in `node`; or why not. Nothing is queued. */
+const char *det_launch_check(struct det_launch *launch, struct det_gnode *node);
 /** Row of a kernel that is started in a way we never rewrite; NULL when it cannot be known. */
 struct det_ledger_row *det_launch_row(const void *function, CUstream stream, const char *why);
 

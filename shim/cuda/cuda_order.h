@@ -9,15 +9,24 @@
 enum { DET_MAX_WAITS = 16 };
 
 struct det_order {
+    uint64_t
+        group; /* in: kernels of one launch of a graph are not compared with each other; 0 for one kernel */
     CUstream wait_for[DET_MAX_WAITS];
+    uint64_t table[DET_MAX_WAITS], number[DET_MAX_WAITS]; /* what each wait puts before us */
     unsigned n_waits;
     bool unordered;
 };
 
-/** Table lock held. Note a launch that adds to `targets` and find launches of other tables that may still be running and add
- *  there, too. vague: it may add anywhere. */
-void det_order_note(struct det_table *table, const struct det_range *targets, size_t n, bool vague,
-    struct det_order *out);
+/** Table lock held (or a graph's launch). Note a launch on `stream` that adds to `targets` and find launches of other tables
+ *  that may still be running and add there, too, and that neither one stream nor the program's events put before it. Around
+ *  graphs no wait is added. vague: it may add anywhere. */
+void det_order_note(struct det_table *table, CUstream stream, const struct det_range *targets,
+    size_t n, bool vague, struct det_order *out);
+/** The launch noted last and the waits of `order` are queued on `stream`: what follows there, or waits for an event recorded
+ *  there from now on, comes after them. */
+void det_order_queued(struct det_table *table, CUstream stream, const struct det_order *order);
+/** Its handle may be given to another stream. */
+void det_order_stream_gone(CUstream stream);
 /** Queue the waits on `stream`. False: the driver refused one. */
 bool det_order_wait(const struct det_order *order, CUstream stream);
 /** The launch noted last on `table` was not queued after all. */

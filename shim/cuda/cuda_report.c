@@ -39,10 +39,14 @@ static bool report_read(struct det_table *table, struct det_report *report, bool
     struct det_acc_report now, *const seen = &report->seen;
     if (!read_report(report, peek, &now))
         return true;
-    const uint64_t folds = now.folds - seen->folds;
+    uint64_t folds = now.folds - seen->folds;
     const char *const why =
         det_decide_report(now.overflow - seen->overflow, now.mixed_types - seen->mixed_types,
             now.foreign_writer - seen->foreign_writer, now.headroom - seen->headroom);
+    const uint64_t away = atomic_load(&report->elsewhere);
+    const uint64_t less = away < folds ? away : folds;
+    atomic_fetch_sub(&report->elsewhere, less);
+    folds -= less;
     if (why != NULL && folds != 0)
         det_ledger_move(report->row,
             det_ledger_row(

@@ -131,7 +131,8 @@ struct det_report {
     volatile struct det_acc_report *host;
     CUdeviceptr device;
     struct det_acc_report seen;
-    _Atomic uint64_t launched;
+    _Atomic uint64_t launched,
+        elsewhere; /* launches; of these, not yet read, counted in another row */
     struct det_report *next;
 };
 

@@ -7,6 +7,7 @@
 
 #include "shim/cuda/cuda_decide.h"
 #include "shim/cuda/cuda_driver.h"
+#include "shim/cuda/cuda_order.h"
 
 enum { SLAB_BYTES = 64 * 1024, REPORT_BYTES = 128, HEADS_BYTES = 256 * 1024 };
 
@@ -105,6 +106,7 @@ void det_table_stream_gone(CUstream stream)
 {
     if (stream == NULL || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD)
         return;
+    det_order_stream_gone(stream);
     det_ctx_each(stream_gone, &(struct gone){ stream });
 }
 

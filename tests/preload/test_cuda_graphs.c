@@ -45,6 +45,29 @@ REPEATS(child, "y", "unordered branches")
 REPEATS(update, "y2", " 2 exact")
 REPEATS(edit, "y2", " 2 exact")
 REPEATS(meet, "y", " 4 exact")
+REPEATS(events, "y", " 6 exact, 0 ordered, 0 pinned, 0 vouched, 0 unknown, 0 uncovered")
+
+Test(cuda_graphs, what_events_leave_open_is_unordered)
+{
+    expect_log(GRAPHS "half_events", " 3 exact");
+    expect_log(GRAPHS "half_events", "unordered streams");
+}
+
+Test(cuda_graphs, a_replay_beside_a_launch_is_unordered)
+{
+    expect_log(GRAPHS "replay", " 4 exact");
+    expect_log(GRAPHS "replay", "1x: unordered streams");
+}
+
+Test(cuda_graphs, a_copy_without_accumulators_of_its_own_runs_the_programs_kernel)
+{
+    const char *const none[] = { SHIM, "SOFTGPU_FAIL=cuGraphKernelNodeSetParams:1:2", NULL };
+    struct child child = on_softgpu(GRAPHS "two", 1, none);
+    cr_expect_eq(child.exit_status, 0, "%s", child.out);
+    cr_expect(strstr(child.err, "graph shares accumulators"), "%s", child.err);
+    cr_expect(strstr(child.err, " 0 exact"), "all six meet on unordered streams: %s", child.err);
+    child_free(&child);
+}
 
 Test(cuda_graphs, the_program_finds_its_own_kernel_in_a_captured_graph)
 {

@@ -129,7 +129,13 @@ static void edit(void)
             continue;
         params.kernelParams = list;
         params.extra = NULL;
-        OK(CU(cuGraphExecKernelNodeSetParams_v2)(exec, nodes[i], &params));
+        /* the general form, where the driver has it, does the same */
+        CUgraphNodeParams general = { .type = CU_GRAPH_NODE_TYPE_KERNEL };
+        memcpy(&general.kernel, &params, sizeof general.kernel);
+        if (dlsym(drv_lib, "cuGraphExecNodeSetParams") && dlsym(drv_lib, "cuGraphNodeSetParams"))
+            OK(CU(cuGraphExecNodeSetParams)(exec, nodes[i], &general));
+        else
+            OK(CU(cuGraphExecKernelNodeSetParams_v2)(exec, nodes[i], &params));
         edited++;
     }
     OK(CU(cuGraphLaunch)(exec, s));
@@ -190,13 +196,78 @@ static void wait_value(void)
     drv_print("y", y, M);
 }
 
+/* The program orders its streams by events; a host function keeps us from adding waits of our own. */
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void events(void)
+{
+    const CUdeviceptr y = zeros();
+    const CUstream a = stream(), b = stream(), c = stream();
+    CUevent event, other;
+    OK(CU(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+    OK(CU(cuEventCreate)(&other, CU_EVENT_DISABLE_TIMING));
+    OK(CU(cuLaunchHostFunc)(a, nothing, NULL));
+    for (int i = 0; i < 3; i++) {
+        launch(y, N, a);
+        OK(CU(cuEventRecord)(event, a));
+        OK(CU(cuStreamWaitEvent)(c, event, 0)); /* c only passes it on */
+        OK(CU(cuEventRecordWithFlags)(other, c, 0));
+        OK(CU(cuStreamWaitEvent)(b, other, 0));
+        launch(y, N / 3, b);
+        OK(CU(cuEventRecord)(event, b));
+        OK(CU(cuStreamWaitEvent)(a, event, 0));
+    }
+    OK(CU(cuCtxSynchronize)());
+    OK(CU(cuEventDestroy_v2)(event));
+    drv_print("y", y, M);
+}
+
+/* The same without the wait on the way back. */
+static void half_events(void)
+{
+    const CUdeviceptr y = zeros();
+    const CUstream a = stream(), b = stream();
+    CUevent event;
+    OK(CU(cuEventCreate)(&event, CU_EVENT_DISABLE_TIMING));
+    OK(CU(cuLaunchHostFunc)(a, nothing, NULL));
+    for (int i = 0; i < 2; i++) {
+        launch(y, N, a);
+        OK(CU(cuEventRecord)(event, a));
+        OK(CU(cuStreamWaitEvent)(b, event, 0));
+        launch(y, N / 3, b);
+    }
+    OK(CU(cuCtxSynchronize)());
+    drv_print("y", y, M);
+}
+
+/* A graph on one stream and a launch on another, both adding to y; then the same one after the other. */
+static void replay(void)
+{
+    const CUdeviceptr y = zeros();
+    const CUstream a = stream(), b = stream();
+    const CUgraphExec exec = instance(captured(y, N));
+    OK(CU(cuGraphLaunch)(exec, a));
+    launch(y, N / 3, b);
+    OK(CU(cuCtxSynchronize)());
+    OK(CU(cuGraphLaunch)(exec, a));
+    OK(CU(cuStreamSynchronize)(a));
+    launch(y, N / 3, b);
+    OK(CU(cuGraphLaunch)(exec, b));
+    OK(CU(cuCtxSynchronize)());
+    drv_print("y", y, M);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(void);
     } cases[] = { { "two", two }, { "clone", clone }, { "child", child }, { "update", update },
-        { "edit", edit }, { "by_name", by_name }, { "meet", meet }, { "wait_value", wait_value } };
+        { "edit", edit }, { "by_name", by_name }, { "meet", meet }, { "wait_value", wait_value },
+        { "events", events }, { "half_events", half_events }, { "replay", replay } };
     CUmodule module;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (argc > 1 && strcmp(argv[1], cases[i].name) == 0) {
