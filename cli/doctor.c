@@ -211,7 +211,8 @@ static void show_one(struct request *request, const char *name, bool search)
 
 static void show_preloads(void)
 {
-    char *list = strdup(getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "");
+    const char *set = getenv("LD_PRELOAD");
+    char *list = strdup(set ? set : "");
     bool first = true;
     for (char *entry = list ? strtok(list, ": ") : NULL; entry;
          entry = strtok(NULL, ": "), first = false) {

@@ -39,8 +39,9 @@ static int holds(struct dl_phdr_info *info, size_t size, void *arg)
 
 void det_caller_name(const void *address, char *to, size_t cap_bytes)
 {
-    struct search search = { (uintptr_t)address, to, cap_bytes };
-    struct det_line line = { .at = to, .cap = cap_bytes };
+    struct search search = { (uintptr_t)address, NULL, cap_bytes };
+    struct det_line line = { .cap = cap_bytes };
+    search.to = line.at = to;
     det_line_text(&line, "?");
     dl_iterate_phdr(holds, &search);
 }

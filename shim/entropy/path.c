@@ -34,7 +34,8 @@ static const char *rank_text(void)
 
 void det_path_start(const char *inherited, const char *rank, char *to, size_t cap_bytes)
 {
-    struct det_line line = { .at = to, .cap = cap_bytes };
+    struct det_line line = { .cap = cap_bytes };
+    line.at = to;
     const size_t root = inherited ? strcspn(inherited, ".") : 0;
     const size_t rank_bytes = strlen(rank);
     const bool ours =
@@ -75,7 +76,8 @@ static void append(char *to, size_t cap_bytes, const char *from, char kind, uint
         det_line_text(&line, from);
     }
     det_line_printf(&line, ".%c%llu", kind, (unsigned long long)number);
-    struct det_line out = { .at = to, .cap = cap_bytes };
+    struct det_line out = { .cap = cap_bytes };
+    out.at = to;
     det_line_text(&out, line.at);
 }
 

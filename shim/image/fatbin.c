@@ -55,11 +55,9 @@ static void read_packing(const uint8_t *at, struct det_image_entry *entry)
         entry->payload_bytes = packed;
     const uint64_t plain = det_le64(at + ENTRY_PLAIN_BYTES);
     entry->plain_bytes = plain <= DET_IMAGE_MAX_PLAIN ? (size_t)plain : 0;
-    if (plain > DET_IMAGE_MAX_PLAIN)
-        entry->pack = DET_PACK_UNKNOWN;
-    else if (form == FLAG_LZ4)
+    if (plain <= DET_IMAGE_MAX_PLAIN && form == FLAG_LZ4)
         entry->pack = DET_PACK_LZ4;
-    else if (form == FLAG_ZSTD)
+    else if (plain <= DET_IMAGE_MAX_PLAIN && form == FLAG_ZSTD)
         entry->pack = DET_PACK_ZSTD;
     else
         entry->pack = DET_PACK_UNKNOWN;

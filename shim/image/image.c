@@ -41,7 +41,9 @@ bool det_arch_parse(const char *text, size_t n_bytes, unsigned *sm, char *suffix
     if (at == digits_at)
         return false;
     *sm = number;
-    *suffix = at < n_bytes && (text[at] == 'a' || text[at] == 'f') ? text[at] : 0;
+    *suffix = 0;
+    if (at < n_bytes && (text[at] == 'a' || text[at] == 'f'))
+        *suffix = text[at];
     return true;
 }
 

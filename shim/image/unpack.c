@@ -67,7 +67,8 @@ static size_t peek_zstd(const struct det_image_entry *entry, uint8_t *to, size_t
     if (!stream)
         return 0;
     ZSTD_inBuffer in = { .src = entry->payload, .size = entry->payload_bytes, .pos = 0 };
-    ZSTD_outBuffer room = { .dst = to, .size = cap, .pos = 0 };
+    ZSTD_outBuffer room = { .size = cap, .pos = 0 };
+    room.dst = to;
     while (room.pos < cap) {
         const size_t out_before = room.pos, in_before = in.pos;
         if (ZSTD_isError(ZSTD_decompressStream(stream, &room, &in)))

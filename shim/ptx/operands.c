@@ -255,7 +255,7 @@ static void bracket_offset(struct analysis *a, uint32_t first_ref, uint32_t *pos
         ++*pos; /* 8U */
     if (a->n_refs > first_ref && a->refs[a->n_refs - 1].role == ROLE_ADDR) {
         int64_t *offset = &a->refs[a->n_refs - 1].offset;
-        if (value < (1ll << 48) && value > -(1ll << 48))
+        if (value < (1LL << 48) && value > -(1LL << 48))
             *offset += minus ? -value : value;
     }
 }

@@ -141,7 +141,9 @@ static void line_directive(struct det_ptx_module *module, uint32_t at, uint32_t 
             for (arg += 3; text[arg] >= '0' && text[arg] <= '9' && target < 10000; arg++)
                 target = target * 10 + (unsigned)(text[arg] - '0');
             module->target = target;
-            module->suffix = text[arg] == 'a' || text[arg] == 'f' ? text[arg] : '\0';
+            module->suffix = '\0';
+            if (text[arg] == 'a' || text[arg] == 'f')
+                module->suffix = text[arg];
             break;
         }
         module->linked_debug = memmem(text + at, end - at, "debug", 5) != NULL;
