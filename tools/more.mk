@@ -30,4 +30,11 @@ test-gpu: all programs ## the training programs on a real card, five runs each; 
 mutate: $(bench_deps) ## one small patch per protection must turn its test red
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/mutate.sh
 
-.PHONY: fuzz bench test-gpu mutate
+# Machine code and PTX of the same architectures: PTX of another one says nothing about the code that runs.
+gpu_archs := $(foreach a,80 86 89 90 100 120,-gencode 'arch=compute_$(a),code=[sm_$(a),compute_$(a)]')
+$(B)/bench/bench_gpu_atomics: bench/bench_gpu_atomics.cu $(B)/setup.mk
+	$(call say,NVCC,$<)
+	$(Q)mkdir -p $(@D) && $(NVCC) -O2 -std=c++17 -Wno-deprecated-gpu-targets -cudart shared $(gpu_archs) -o $@ $<
+bench-gpu: all $(B)/bench/bench_gpu_atomics ## float atomics on a card, plain and preloaded; says why when there is none
+	@LD_LIBRARY_PATH=$(CUDA_HOME)/lib64$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH} bench/gpu.sh $(B) | tee $(B)/bench/gpu_atomics.jsonl
+.PHONY: fuzz bench bench-gpu test-gpu mutate
