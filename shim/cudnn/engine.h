@@ -60,7 +60,8 @@ enum det_kept_field {
     DET_OF_Y,      /* pointwise operation */
     DET_OF_CLASS,  /* enum det_graph_class: reduction, operations, graph, plan */
     DET_OF_REASON, /* configuration, plan: 1 when the filter found nothing better */
-    DET_OF_ASKED,  /* reduction: what the program set */
+    DET_OF_FIRST_PLAN, /* of an operation graph: the first plan executed for it, -1 once a second one was */
+    DET_OF_ASKED, /* reduction: what the program set */
     DET_N_FIELDS
 };
 /** What is known about a graph beyond its engines' notes. Larger is worse. */

@@ -210,8 +210,28 @@ static bool attention_is_ordered_here(void)
            major <= LAST_BY_GRAPH_ALONE;
 }
 
+/* A program that executes several plans of one graph may be timing them, and picks another one in another run. */
+static bool tried_several(cudnnBackendDescriptor_t plan)
+{
+    const void *graph = (const void *)(uintptr_t)det_graph_kept(plan, DET_OF_GRAPH, 0);
+    if (det_graph_kept(graph, DET_OF_TYPE, -1) != CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)
+        return false;
+    const int64_t me = (int64_t)(uintptr_t)plan,
+                  first = det_graph_kept(graph, DET_OF_FIRST_PLAN, 0);
+    if (first == 0 || first == me)
+        det_graph_keep(graph, DET_OF_FIRST_PLAN, me);
+    else
+        det_graph_keep(graph, DET_OF_FIRST_PLAN, -1);
+    return first != 0 && first != me;
+}
+
 static void count_plan(const char *call, cudnnBackendDescriptor_t plan)
 {
+    if (tried_several(plan)) {
+        det_cudnn_count_as(call, DET_CLASS_UNKNOWN, DET_RULE_CUDNN_ENGINE,
+            "several plans of one graph were executed: the program may choose by time");
+        return;
+    }
     switch (det_graph_kept(plan, DET_OF_CLASS, DET_GRAPH_PLAIN)) {
     case DET_GRAPH_PINNED:
         det_cudnn_count_as(call, DET_CLASS_PINNED, DET_RULE_CUDNN_REDUCTION, "");
