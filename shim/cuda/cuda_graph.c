@@ -257,6 +257,35 @@ void det_graph_node_targets(CUgraphNode node, const struct det_gnode *from)
     pthread_mutex_unlock(&lock);
 }
 
+CUgraphNode det_graph_fold_of(CUgraphNode kernel)
+{
+    CUgraphNode fold = NULL;
+    pthread_mutex_lock(&lock);
+    for (const struct list *list = graphs; list != NULL && kernel != NULL; list = list->hh.next)
+        for (size_t i = 0; i < list->n && fold == NULL; i++)
+            if (list->node[i].kernel == kernel)
+                fold = list->node[i].fold;
+    pthread_mutex_unlock(&lock);
+    return fold;
+}
+
+void det_graph_node_gone(CUgraphNode node)
+{
+    pthread_mutex_lock(&lock);
+    for (struct list *list = graphs; list != NULL; list = list->hh.next)
+        for (size_t i = 0; i < list->n; i++)
+            if (list->node[i].kernel == node) {
+                const struct det_gnode gone = list->node[i];
+                list->node[i--] = list->node[--list->n];
+                tables_release(&gone, 1);
+            }
+    for (struct list *list = execs; list != NULL; list = list->hh.next)
+        for (size_t i = 0; i < list->n; i++)
+            if (list->node[i].kernel == node)
+                list->node[i].kernel = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
 /* --- tables of their own --- */
 
 static void list_replace(struct list **map, const void *key, struct det_gnode *nodes, size_t n)

@@ -48,6 +48,16 @@ bool det_graph_node_find(CUgraphNode node, struct det_gnode *out);
 void det_graph_node_lost(CUgraphNode node, struct det_ledger_row *row, bool in_graph);
 /** New parameters: the node now adds to the targets of `from`, beside the former ones in executables. */
 void det_graph_node_targets(CUgraphNode node, const struct det_gnode *from);
+/** The fold behind a kernel node of a graph, NULL when it has none. */
+CUgraphNode det_graph_fold_of(CUgraphNode kernel);
+/** The node was destroyed: executables made before go on. */
+void det_graph_node_gone(CUgraphNode node);
+/** `nodes` with the fold in the place of each kernel that has one; `nodes` itself when there is none. */
+struct det_behind {
+    CUgraphNode *copy;
+};
+const CUgraphNode *det_graph_behind(struct det_behind *behind, const CUgraphNode *nodes, size_t n);
+void det_graph_behind_free(struct det_behind *behind);
 void det_graph_context_gone(const struct det_ctx *ctx);
 /** Forget everything, in a fork child. */
 void det_graph_fork_child(void);

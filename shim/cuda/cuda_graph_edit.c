@@ -42,8 +42,11 @@ DET_EXPORT CUresult cuGraphAddKernelNode(CUgraphNode *phGraphNode, CUgraph hGrap
         return DET_REAL(cuGraphAddKernelNode)(
             phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 
+    struct det_behind behind;
+    dependencies = det_graph_behind(&behind, dependencies, numDependencies);
     const CUresult status = DET_REAL(cuGraphAddKernelNode)(
         phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
+    det_graph_behind_free(&behind);
     added(status, hGraph, phGraphNode, nodeParams != NULL ? nodeParams->func : NULL);
     det_leave(DET_ID_cuGraphAddKernelNode);
     return status;
@@ -57,8 +60,11 @@ DET_EXPORT CUresult cuGraphAddKernelNode_v2(CUgraphNode *phGraphNode, CUgraph hG
         return DET_REAL(cuGraphAddKernelNode_v2)(
             phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 
+    struct det_behind behind;
+    dependencies = det_graph_behind(&behind, dependencies, numDependencies);
     const CUresult status = DET_REAL(cuGraphAddKernelNode_v2)(
         phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
+    det_graph_behind_free(&behind);
     added(status, hGraph, phGraphNode, function_of(nodeParams));
     det_leave(DET_ID_cuGraphAddKernelNode_v2);
     return status;
@@ -79,8 +85,11 @@ DET_EXPORT CUresult cuGraphAddNode(CUgraphNode *phGraphNode, CUgraph hGraph,
         return DET_REAL(cuGraphAddNode)(
             phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
 
+    struct det_behind behind;
+    dependencies = det_graph_behind(&behind, dependencies, numDependencies);
     const CUresult status =
         DET_REAL(cuGraphAddNode)(phGraphNode, hGraph, dependencies, numDependencies, nodeParams);
+    det_graph_behind_free(&behind);
     added(status, hGraph, phGraphNode, function_in(nodeParams));
     det_leave(DET_ID_cuGraphAddNode);
     return status;
@@ -94,8 +103,11 @@ DET_EXPORT CUresult cuGraphAddNode_v2(CUgraphNode *phGraphNode, CUgraph hGraph,
         return DET_REAL(cuGraphAddNode_v2)(
             phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams);
 
+    struct det_behind behind;
+    dependencies = det_graph_behind(&behind, dependencies, numDependencies);
     const CUresult status = DET_REAL(cuGraphAddNode_v2)(
         phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams);
+    det_graph_behind_free(&behind);
     added(status, hGraph, phGraphNode, function_in(nodeParams));
     det_leave(DET_ID_cuGraphAddNode_v2);
     return status;
@@ -141,8 +153,11 @@ DET_EXPORT CUresult cuGraphAddChildGraphNode(CUgraphNode *phGraphNode, CUgraph h
         return DET_REAL(cuGraphAddChildGraphNode)(
             phGraphNode, hGraph, dependencies, numDependencies, childGraph);
 
+    struct det_behind behind;
+    dependencies = det_graph_behind(&behind, dependencies, numDependencies);
     const CUresult status = DET_REAL(cuGraphAddChildGraphNode)(
         phGraphNode, hGraph, dependencies, numDependencies, childGraph);
+    det_graph_behind_free(&behind);
     CUgraph inner = NULL;
     if (status == CUDA_SUCCESS && det_driver()->cuGraphChildGraphNodeGetGraph != NULL &&
         det_driver()->cuGraphChildGraphNodeGetGraph(*phGraphNode, &inner) == CUDA_SUCCESS)

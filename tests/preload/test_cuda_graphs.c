@@ -95,3 +95,17 @@ Test(cuda_graphs, code_of_another_architecture_is_unknown_and_never_rewritten)
     expect_log(program, "0 exact");
     expect_log(program, "PTX of another architecture (compute_80 beside sm_90)");
 }
+
+Test(cuda_graphs, what_is_added_behind_a_captured_kernel_sees_its_sums, .timeout = 600)
+{
+    for (int seed = 1; seed <= 8; seed++) {
+        char *const y = result_of(GRAPHS "behind", seed, preloaded, "y");
+        char *const z = result_of(GRAPHS "behind", seed, preloaded, "z");
+        char *const z2 = result_of(GRAPHS "behind", seed, preloaded, "z2");
+        cr_expect_str_eq(z, y, "SOFTGPU_SEED=%d", seed);
+        cr_expect_str_eq(z2, y, "SOFTGPU_SEED=%d", seed);
+        free(y);
+        free(z);
+        free(z2);
+    }
+}

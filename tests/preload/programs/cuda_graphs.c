@@ -196,6 +196,46 @@ static void wait_value(void)
     drv_print("y", y, M);
 }
 
+/* A copy added by name behind the captured kernel, then one more behind an empty node: both see the sums. */
+static void behind(void)
+{
+    const CUdeviceptr y = zeros(), z[2] = { zeros(), zeros() };
+    CUcontext ctx;
+    CUgraphNode nodes[8], empty, copy;
+    size_t n = 8;
+    const CUgraph graph = captured(y, N);
+    const CUstream s = stream();
+    OK(CU(cuCtxGetCurrent)(&ctx));
+    OK(CU(cuGraphGetNodes)(graph, nodes, &n));
+    for (size_t i = 0; i < n; i++) {
+        CUDA_KERNEL_NODE_PARAMS params;
+        if (CU(cuGraphKernelNodeGetParams_v2)(nodes[i], &params) != CUDA_SUCCESS ||
+            params.func != sum)
+            continue;
+        OK(CU(cuGraphAddEmptyNode)(&empty, graph, NULL, 0));
+        OK(CU(cuGraphAddDependencies)(graph, &nodes[i], &empty, 1)); /* cuGraphAddDependencies_v2 */
+        for (int j = 0; j < 2; j++) {
+            const CUDA_MEMCPY3D what = { .srcMemoryType = CU_MEMORYTYPE_DEVICE,
+                .srcDevice = y,
+                .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+                .dstDevice = z[j],
+                .WidthInBytes = M * sizeof(float),
+                .Height = 1,
+                .Depth = 1 };
+            OK(CU(cuGraphAddMemcpyNode)(&copy, graph, j == 0 ? &nodes[i] : &empty, 1, &what, ctx));
+        }
+        break;
+    }
+    OK(CU(cuGraphLaunch)(instance(graph), s));
+    OK(CU(cuStreamSynchronize)(s));
+    if (dlsym(drv_lib, "cuGraphRemoveDependencies") != NULL) /* cuGraphRemoveDependencies_v2 */
+        OK(CU(cuGraphRemoveDependencies)(graph, &empty, &copy, 1));
+    OK(CU(cuGraphDestroyNode)(copy));
+    drv_print("y", y, M);
+    drv_print("z", z[0], M);
+    drv_print("z2", z[1], M);
+}
+
 /* The program orders its streams by events; a host function keeps us from adding waits of our own. */
 static void nothing(void *arg)
 {
@@ -267,7 +307,8 @@ int main(int argc, char **argv)
         void (*run)(void);
     } cases[] = { { "two", two }, { "clone", clone }, { "child", child }, { "update", update },
         { "edit", edit }, { "by_name", by_name }, { "meet", meet }, { "wait_value", wait_value },
-        { "events", events }, { "half_events", half_events }, { "replay", replay } };
+        { "events", events }, { "half_events", half_events }, { "replay", replay },
+        { "behind", behind } };
     CUmodule module;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (argc > 1 && strcmp(argv[1], cases[i].name) == 0) {
