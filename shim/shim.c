@@ -12,6 +12,7 @@
 #include "shim/loader/call.h"
 #include "shim/loader/loader.h"
 #include "shim/log/log.h"
+#include "shim/policy/policy.h"
 #include "shim/python/python.h"
 
 /* pthread_atfork lives in a static archive before glibc 2.34; this is what it calls. Absent in musl, hence weak. */
@@ -50,8 +51,17 @@ __attribute__((constructor)) static void start(void)
     det_python_start();
 }
 
+/* Lets a log be compared with the sections of the libraries that were loaded: did the hooks see every one? */
+static void count_images(void)
+{
+    const size_t n = det_registry_n_images();
+    if (n != 0 && det_policy()->log[0])
+        det_log_counter("fat binaries", n);
+}
+
 __attribute__((destructor)) static void end(void)
 {
+    count_images();
     det_choices_finish();
     det_loader_self_test();
     det_cuda_finish();

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Every rule a program can check. One line per finding, status 1 when there is any. LINT="layering format" picks parts.
-# Judged: layering, export list and symbols, one row per wrapped call and one test per row, warnings, clang-tidy, shell.
+# Judged: layering, export list and symbols, the driver's table, one row per wrapped call and one test per row, warnings, clang-tidy, shell.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 B=${B:-build}
-parts=${LINT:-layering symbols rows tests length format shell warnings tidy}
+parts=${LINT:-layering symbols driver rows tests length format shell warnings tidy}
 jobs=${JOBS:-$(nproc)}
 findings=$(mktemp)
 trap 'rm -f "$findings"' EXIT
@@ -17,6 +17,16 @@ C
 }
 
 check_layering() { python3 tools/layering.py; }
+
+# The ABIs of driver functions as the toolkit's headers have them: a new CUDA version shows up as a list of names.
+check_driver() {
+    local home=${CUDA_HOME:-$(sed -n 's/^CUDA_HOME := //p' "$B/setup.mk")}
+    if [ ! -e "$home/include/cudaTypedefs.h" ]; then
+        echo "driver: no cudaTypedefs.h below '$home'"
+        return
+    fi
+    python3 tools/driver_versions.py "$home" --check shim/loader/driver_versions.def 2>&1 | sed 's/^/driver: /'
+}
 
 check_symbols() { tools/check_symbols.sh "$B/libdetshim.so"; }
 

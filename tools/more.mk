@@ -27,7 +27,7 @@ bench: $(bench_deps) $(bench_programs) $(images) ## every bench against its cont
 test-gpu: all programs ## the training programs on a real card, five runs each; skips with a reason without one
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/test_gpu.sh
 
-mutate: $(bench_deps) ## one small patch per protection must turn its test red
+mutate: all $(B)/libdetpure.a ## one small patch per protection must turn its test red
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/mutate.sh
 
 # Machine code and PTX of the same architectures: PTX of another one says nothing about the code that runs.

@@ -22,10 +22,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct image *images;
 static struct function *functions;
 static __thread const void *launching;
+static _Atomic size_t n_registered;
 
 void det_registry_image(const void *handle, const void *wrapper)
 {
     struct image *image = NULL;
+    n_registered++;
     pthread_mutex_lock(&lock);
     HASH_FIND_PTR(images, &handle, image);
     if (image == NULL && (image = calloc(1, sizeof *image)) != NULL) {
@@ -35,6 +37,11 @@ void det_registry_image(const void *handle, const void *wrapper)
     if (image != NULL)
         image->wrapper = wrapper;
     pthread_mutex_unlock(&lock);
+}
+
+size_t det_registry_n_images(void)
+{
+    return n_registered;
 }
 
 /* Lock held. */

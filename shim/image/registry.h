@@ -8,6 +8,8 @@
 
 /** A fat binary wrapper was registered under `handle`. */
 void det_registry_image(const void *handle, const void *wrapper);
+/** How many were registered so far, by any library that shares its runtime with others. */
+size_t det_registry_n_images(void);
 /** Host function `host` (or a kernel token) stands for kernel `name` of the fat binary under `handle` (NULL: unknown). */
 void det_registry_name(const void *host, const void *handle, const char *name);
 /** Another name for a known one: a token the runtime made for a host function. */

@@ -110,7 +110,7 @@ Test(loader_routes, dlerror_and_errno_are_the_programs_own)
 }
 
 /* Rows 6, 8 and 15: 450 names x 26 versions x 3 flags x both forms; the second double's pointers are not its exports. The
- * wrapper must lead to the very ABI the driver would have given, and the status and NULLs must be the driver's. */
+ * wrapper must be that of the very ABI the driver would have given, and the status and NULLs must be the driver's. */
 static void same_table(const char *path)
 {
     struct child same = child_shell(NULL, 120,
@@ -120,6 +120,7 @@ static void same_table(const char *path)
         "table.watch.$n && cat table.err.$n",
         DIR, path, path, WATCH);
     cr_expect_eq(same.exit_status, 0, "%s%s", same.out, same.err);
+    cr_expect_str_eq(child_result(same.out, "wrong"), "0", "%s", same.out);
     cr_expect_gt(strtol(child_result(same.out, "total"), NULL, 10), 40000,
         "wrappers were called: %s", same.out);
     child_free(&same);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints C of a fake libcuda.so.1: every driver function returns a number of its own, cuGetProcAddress keeps the documented
 contract. Its table is read from the headers here, not from the shim's generated one, and its names from the toolkit's own
-stub library, so that one misreading cannot hide in both.
+stub library, so that one misreading cannot hide in both. fake_symbol(number) tells which ABI answered.
 
 usage: fake_driver.py CUDA_HOME [--aliases]   --aliases: cuGetProcAddress answers with other addresses than the exports have
 """
@@ -43,6 +43,10 @@ def main():
         print(f'long {symbol}(void);\nlong {symbol}(void)\n{{\n    note("{symbol}");\n    return {ids[symbol]};\n}}')
         if aliases:
             print(f"static long alias_{symbol}(void)\n{{\n    note(\"{symbol}\");\n    return {ids[symbol]};\n}}")
+    print("const char *fake_symbol(long id);\nconst char *fake_symbol(long id)\n{\n    switch (id) {")
+    for symbol, number in sorted(ids.items()):
+        print(f'    case {number}: return "{symbol}";')
+    print("    default: return 0;\n    }\n}")
     print(f"""
 int cuDriverGetVersion(int *v);
 int cuDriverGetVersion(int *v) {{ note("cuDriverGetVersion"); *v = fake_version; return 0; }}

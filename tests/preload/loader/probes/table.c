@@ -1,5 +1,7 @@
 /* Every base name x version x stream flag x both forms of cuGetProcAddress: what the returned function answers. Prints one
- * line per request; the caller compares a plain run with a preloaded one. argv[1]: names file. */
+ * line per request; the caller compares a plain run with a preloaded one. The wrapper that ran must be that of the very ABI
+ * which answered: a wrapper of another ABI may forward to the right function and still read the wrong arguments. argv[1]: names
+ * file. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,6 +9,29 @@
 
 typedef int (*ask4)(const char *, void **, int, uint64_t);
 typedef int (*ask5)(const char *, void **, int, uint64_t, int *);
+
+static long (*watch_total)(void);
+static long (*watch_count)(const char *);
+static const char *(*symbol_of)(long);
+static long wrong;
+
+/* Calls a driver function; counts it as wrong when a wrapper ran that is not its own. */
+static long called(long (*at)(void))
+{
+    if (!watch_total)
+        return at();
+    const long before = watch_total();
+    const long id = at();
+    const char *symbol = symbol_of(id);
+    const long n = symbol ? watch_count(symbol) : -1;
+    if (watch_total() == before)
+        return id; /* passed through, not wrapped */
+    at();
+    if (!symbol || watch_count(symbol) != n + 1)
+        if (wrong++ < 5)
+            fprintf(stderr, "another wrapper led to %s\n", symbol ? symbol : "nothing known");
+    return id;
+}
 
 static long identity(const char *name, void *at)
 {
@@ -21,7 +46,7 @@ static long identity(const char *name, void *at)
     }
     if (!strcmp(name, "cuGetExportTable") || !strcmp(name, "cuDriverGetVersion"))
         return 1;
-    return ((long (*)(void))at)();
+    return called((long (*)(void))at);
 }
 
 int main(int argc, char **argv)
@@ -35,6 +60,9 @@ int main(int argc, char **argv)
         return 2;
     const ask4 old = (ask4)dlsym(lib, "cuGetProcAddress");
     const ask5 now = (ask5)dlsym(lib, "cuGetProcAddress_v2");
+    watch_total = (long (*)(void))dlsym(RTLD_DEFAULT, "watch_total");
+    watch_count = (long (*)(const char *))dlsym(RTLD_DEFAULT, "watch_count");
+    symbol_of = (const char *(*)(long))dlsym(lib, "fake_symbol");
     char name[128];
     while (fgets(name, sizeof name, names)) {
         name[strcspn(name, "\n")] = 0;
@@ -49,7 +77,6 @@ int main(int argc, char **argv)
                     second ? (long)b : identity(name, b), found);
             }
     }
-    long (*total)(void) = (long (*)(void))dlsym(RTLD_DEFAULT, "watch_total");
-    fprintf(stderr, "result total=%ld\n", total ? total() : -9);
+    fprintf(stderr, "result wrong=%ld total=%ld\n", wrong, watch_total ? watch_total() : -9);
     return 0;
 }
