@@ -54,7 +54,7 @@ static void *substitute(
     struct det_instance *instance = det_instance_at(real);
     if (!instance || instance->family != det_call_family(call))
         return real; /* a stub or another interposer: what it looks up in turn comes by here again */
-    const struct det_instance *asks = det_instance_at(caller);
+    const struct det_instance *asks = det_instance_known_at(caller);
     if (asks && asks->family == instance->family)
         return real; /* libcudnn.so.9 asks its parts for its own public names */
     det_loader_saw(DET_SEEN_DLSYM);

@@ -9,19 +9,41 @@
 #undef cuGetProcAddress
 CUresult CUDAAPI cuGetProcAddress(const char *symbol, void **pfn, int version, cuuint64_t flags);
 
+/* Every text of the table in one object: rows hold places in it, not pointers, so that a process start relocates nothing. */
+#define PASTE(a, b) a##b
+#define TEXT(a, b)  PASTE(a, b)
+#define BASE_TEXT   TEXT(base_, __LINE__)
+#define EXPORT_TEXT TEXT(exported_, __LINE__)
+#define DET_DRIVER_TABLE_VERSION(version)
+static const struct texts {
+#define DET_DRIVER_FN(base, version, per_thread, exported)                                         \
+    char BASE_TEXT[sizeof base], EXPORT_TEXT[sizeof exported];
+#include "shim/loader/driver_versions.def"
+#undef DET_DRIVER_FN
+} texts = {
+#define DET_DRIVER_FN(base, version, per_thread, exported) base, exported,
+#include "shim/loader/driver_versions.def"
+#undef DET_DRIVER_FN
+};
+_Static_assert(sizeof texts <= UINT16_MAX, "places in the texts have 16 bits");
+
 struct driver_fn {
-    const char *base;
-    int version;     /* first CUDA version with this ABI */
-    bool per_thread; /* the _ptsz or _ptds twin */
-    const char *exported;
+    int version;             /* first CUDA version with this ABI */
+    uint16_t base, exported; /* places in the texts */
+    bool per_thread;         /* the _ptsz or _ptds twin */
 };
 static const struct driver_fn table[] = {
-#define DET_DRIVER_TABLE_VERSION(version)
-#define DET_DRIVER_FN(base, version, per_thread, exported) { base, version, per_thread, exported },
+#define DET_DRIVER_FN(base, version, per_thread, exported)                                         \
+    { version, offsetof(struct texts, BASE_TEXT), offsetof(struct texts, EXPORT_TEXT), per_thread },
 #include "shim/loader/driver_versions.def"
 #undef DET_DRIVER_FN
 #undef DET_DRIVER_TABLE_VERSION
 };
+static const char *text(uint16_t place)
+{
+    return (const char *)&texts + place;
+}
+
 enum {
     N_ROWS = sizeof table / sizeof table[0],
 #define DET_DRIVER_TABLE_VERSION(version) TABLE_VERSION = version,
@@ -52,12 +74,12 @@ static const struct driver_fn *rows_of(const char *base, size_t *n)
     size_t lo = 0, hi = N_ROWS;
     while (lo < hi) {
         const size_t mid = (lo + hi) / 2;
-        if (compare(table[mid].base, base) < 0)
+        if (compare(text(table[mid].base), base) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    for (*n = 0; lo + *n < N_ROWS && det_same(table[lo + *n].base, base);)
+    for (*n = 0; lo + *n < N_ROWS && det_same(text(table[lo + *n].base), base);)
         ++*n;
     return &table[lo];
 }
@@ -83,7 +105,7 @@ static const struct driver_fn *row_at(const char *base, const void *pfn)
     size_t n = 0;
     const struct driver_fn *rows = rows_of(base, &n);
     for (size_t i = 0; i < n; i++)
-        if (det_driver_symbol(rows[i].exported) == pfn)
+        if (det_driver_symbol(text(rows[i].exported)) == pfn)
             return &rows[i];
     return NULL;
 }
@@ -93,7 +115,7 @@ static bool wraps_any(const char *base)
     size_t n = 0;
     const struct driver_fn *rows = rows_of(base, &n);
     for (size_t i = 0; i < n; i++)
-        if (det_call_find(rows[i].exported) != DET_N_CALLS)
+        if (det_call_find(text(rows[i].exported)) != DET_N_CALLS)
             return true;
     return false;
 }
@@ -124,7 +146,7 @@ static void *answer_for(const struct question *question, int version, void *pfn)
         row = row_for(
             base, version, (question->flags & CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0);
     }
-    const enum det_call call = row ? det_call_find(row->exported) : DET_N_CALLS;
+    const enum det_call call = row ? det_call_find(text(row->exported)) : DET_N_CALLS;
     if (call == DET_N_CALLS)
         return pfn;
     struct det_instance *driver = det_instance_at(pfn);

@@ -196,6 +196,11 @@ struct det_instance *det_instance_at(const void *address)
     return holder_of(address);
 }
 
+struct det_instance *det_instance_known_at(const void *address)
+{
+    return holder_of(address);
+}
+
 struct det_instance *det_instance_first(enum det_family family)
 {
     if (changed())

@@ -48,6 +48,8 @@ void *det_scope_symbol(const char *path, const char *name);
 /** dlsym of the preload behind us, else libc's. */
 void *det_next_dlsym(void);
 bool det_is_ours(const void *address);
+/** Is an object loaded whose file name starts so? A cheap look at the debugger's list; not for a symbol's owner. */
+bool det_object_is_listed(const char *prefix);
 
 /* --- names.c: the table of wrapped calls --- */
 /** DET_N_CALLS when `name` is not wrapped. */
@@ -70,6 +72,8 @@ struct det_instance {
 void det_instances_scan(void);
 /** The instance whose mapping holds `address`; NULL when it is no vendor library. Scans. */
 struct det_instance *det_instance_at(const void *address);
+/** The same without a scan: right after one. */
+struct det_instance *det_instance_known_at(const void *address);
 /** First instance of the family that is not a part; NULL when none is loaded. */
 struct det_instance *det_instance_first(enum det_family family);
 /** What dlsym hands out for `call` found in this instance: the wrapper, or a thunk that leads the wrapper there. */

@@ -41,6 +41,19 @@ static bool is_libc(const char *path)
            det_starts(name, "libc.musl") || det_starts(name, "ld-musl");
 }
 
+bool det_object_is_listed(const char *prefix)
+{
+    for (const struct link_map *map = first_object(); map; map = map->l_next) {
+        const char *name = map->l_name ? map->l_name : "";
+        for (const char *at = name; *at; at++)
+            if (*at == '/')
+                name = at + 1;
+        if (det_starts(name, prefix))
+            return true;
+    }
+    return false;
+}
+
 static void take(struct det_libc *out, uintptr_t base, const ElfW(Dyn) * dynamic)
 {
     if (!out->dlsym)

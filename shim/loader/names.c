@@ -6,14 +6,32 @@
 #include "shim/loader/calls.def"
 #undef DET_CALL
 
-static const struct {
-    const char *name;
-    const void *wrapper;
-} calls[] = {
-#define DET_CALL(symbol, since, how) { #symbol, symbol },
+/* Names in one object and their places in it: of this table only the wrappers are relocated when a process starts. */
+static const struct names {
+#define DET_CALL(symbol, since, how) char symbol[sizeof #symbol];
+#include "shim/loader/calls.def"
+#undef DET_CALL
+} names = {
+#define DET_CALL(symbol, since, how) #symbol,
 #include "shim/loader/calls.def"
 #undef DET_CALL
 };
+_Static_assert(sizeof names <= UINT16_MAX, "places of names have 16 bits");
+static const uint16_t places[] = {
+#define DET_CALL(symbol, since, how) offsetof(struct names, symbol),
+#include "shim/loader/calls.def"
+#undef DET_CALL
+};
+static const void *const wrappers[] = {
+#define DET_CALL(symbol, since, how) symbol,
+#include "shim/loader/calls.def"
+#undef DET_CALL
+};
+
+static const char *name_of(unsigned call)
+{
+    return (const char *)&names + places[call];
+}
 
 /* DET_FIRST_<family> is the id of the first call of that family's table. */
 enum det_first {
@@ -53,7 +71,7 @@ static uint32_t hash(const char *name)
 /* A slot is written once and never changes, so two threads that insert in the same order agree. */
 static void insert(enum det_call call)
 {
-    for (uint32_t i = hash(calls[call].name);; i++) {
+    for (uint32_t i = hash(name_of(call));; i++) {
         uint16_t there = 0;
         if (atomic_compare_exchange_strong(&buckets[i % N_BUCKETS], &there, (uint16_t)(call + 1)) ||
             there == call + 1)
@@ -88,7 +106,7 @@ enum det_call det_call_find(const char *name)
         const unsigned id = atomic_load_explicit(&buckets[i % N_BUCKETS], memory_order_relaxed);
         if (!id)
             return DET_N_CALLS;
-        if (det_same(calls[id - 1].name, name))
+        if (det_same(name_of(id - 1), name))
             return id - 1;
     }
 }
@@ -101,10 +119,10 @@ enum det_family det_call_family(enum det_call call)
 
 const void *det_call_wrapper(enum det_call call)
 {
-    return calls[call].wrapper;
+    return wrappers[call];
 }
 
 const char *det_call_name(enum det_call call)
 {
-    return call < DET_N_CALLS ? calls[call].name : "?";
+    return call < DET_N_CALLS ? name_of(call) : "?";
 }

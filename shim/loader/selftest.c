@@ -36,8 +36,10 @@ bool det_loader_is_first(void)
 void det_loader_self_test(void)
 {
     const unsigned now = atomic_load(&det_loader_seen);
-    if ((now & DET_SEEN_WRAPPER) || !det_instance_first(DET_FAMILY_CUDA) || !det_loader_on() ||
-        !gpu_is_open())
+    /* Nearly every process ends here: nothing but the list of objects was looked at. */
+    if ((now & DET_SEEN_WRAPPER) || !det_object_is_listed("libcuda."))
+        return;
+    if (!det_instance_first(DET_FAMILY_CUDA) || !det_loader_on() || !gpu_is_open())
         return;
     const char *reason = "the CUDA library is linked statically or looked up without dlsym";
     if (!det_loader_is_first())

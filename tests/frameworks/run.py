@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real frameworks under the library, on the CPU. Stands on real wheels in venvs below the build folder; no GPU is used.
 
-usage: run.py BUILD [NAME...]   NAME picks environments (tf, tf212, tf28, tfold, torch, torch24, jax, notebook); default all.
+usage: run.py BUILD [NAME...]   NAME picks environments (tf, tf212, tf28, tfold, torch, torch24, jax, jaxcuda, cupy, notebook); default all.
 
 For every program: plain runs differ (else the test proves nothing), DET_SEED=1 runs match, some of them under load, DET_SEED=2 differs,
 a script's own seeds win with the very bits of an unpreloaded run. Ends with `N passed, N failed, N skipped`.
@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+import imports as importing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(sys.argv[1])
@@ -28,6 +30,9 @@ ENVIRONMENTS = {
     "torch": (["python3.11", "python3.12", "python3"], ["torch", "numpy"]),
     "torch24": (["python3.11", "python3.12"], ["torch==2.4.1", "numpy<2"]),
     "jax": (["python3.11", "python3.12", "python3"], ["jax[cpu]", "numpy"]),
+    "jaxcuda": (["python3.11", "python3.12", "python3"], ["jax[cuda12]"]),
+    "cupy": (["python3.11", "python3.12", "python3"],
+             ["cupy-cuda12x", "numpy", "nvidia-cuda-runtime-cu12", "nvidia-cublas-cu12", "nvidia-cuda-nvrtc-cu12"]),
     "notebook": (["python3.11", "python3.12", "python3"], ["nbconvert", "ipykernel", "numpy"]),
 }
 counts = {"ok": 0, "not ok": 0, "skipped": 0}
@@ -229,6 +234,24 @@ def notebook(name, python):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def imports(name, python, rounds=5):
+    """The framework's import: same answers, every registration seen, no time added beyond what runs differ by."""
+    kind = {"jaxcuda": "jax", "torch24": "torch"}.get(name, name)
+    got = importing.compare(python, kind, LIBRARY, rounds)
+    report(got["plain"] == got["ours"] and not str(got["plain"]).startswith("status"),
+           name + " import: answers %s with and without us" % got["plain"], str(got["ours"]))
+    report(got["seen"] == got["shared"] and got["seen_off"] == 0,
+           name + " import: %d fat binaries seen, %d records in libraries that share a runtime, %d in others, none seen when off"
+           % (got["seen"], got["shared"], got["inside"]), "off: %d" % got["seen_off"])
+    if kind == "torch":
+        report(got["shared"] > 100, name + " import: the comparison above is not of nothing")
+    if kind == "jax":
+        report(any("xla_cuda" in path for path in got["mapped"]), name + " import: the CUDA plugin was opened", str(got["mapped"])[-200:])
+    report(got["cpu"] <= max(got["noise"], 0.05 * got["cpu_plain"]),
+           name + " import: median of %d pairs %+.0f ms CPU, %+.0f ms wall on %.0f ms CPU; plain runs spread %.0f ms"
+           % (rounds, 1e3 * got["cpu"], 1e3 * got["wall"], 1e3 * got["cpu_plain"], 1e3 * got["noise"]))
+
+
 def main():
     for name in ENVIRONMENTS:
         if WANTED and name not in WANTED:
@@ -244,6 +267,8 @@ def main():
             numpy_and_python(name, python)
         if name == "notebook":
             notebook(name, python)
+        if name in ("tf", "torch", "torch24", "jaxcuda", "cupy"):
+            imports(name, python)
         if name == "jax":
             repeats("jax", python, ["jax_script.py"])
     print("%d passed, %d failed, %d skipped" % (counts["ok"], counts["not ok"], counts["skipped"]))
