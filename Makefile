@@ -61,6 +61,7 @@ $(B)/libdetpure.a: $(pure_objs)
 $(B)/detshim: $(cli_objs) $(B)/libdetpure.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) -static $(EXTRA) -o $@ $(cli_objs) $(B)/libdetpure.a $(SHIM_LIBS)
+	$(Q)ln -sf detshim $(B)/detshim-ptxas && ln -sf detshim $(B)/detshim-ptxas-blackwell
 
 # --- test bench: software GPU, training programs, small preload programs
 soft := $(B)/softgpu
@@ -245,6 +246,7 @@ format-check:
 install: all ## PREFIX, DESTDIR
 	$(Q)install -Dm755 $(B)/libdetshim.so $(DESTDIR)$(PREFIX)/lib/libdetshim.so
 	$(Q)install -Dm755 $(B)/detshim $(DESTDIR)$(PREFIX)/bin/detshim
+	$(Q)ln -sf detshim $(DESTDIR)$(PREFIX)/bin/detshim-ptxas && ln -sf detshim $(DESTDIR)$(PREFIX)/bin/detshim-ptxas-blackwell
 clean:
 	$(Q)rm -rf $(B)
 help: ## this text

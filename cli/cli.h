@@ -27,6 +27,7 @@ int cli_ptx(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_env(int argc, char **argv);
 int cli_kernelspec(int argc, char **argv);
+int cli_ptxas(int argc, char **argv);
 
 /** "detshim: TEXT" on stderr; printf-style. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -18,6 +18,8 @@ static const struct command {
     { "doctor", cli_doctor, "what of a program can be reached, before running it" },
     { "kernelspec", cli_kernelspec,
         "write a Jupyter kernelspec that starts its kernel under the library" },
+    { "ptxas", cli_ptxas,
+        "ptxas for Triton and Inductor: adds ordered entries beside the untouched ones" },
     { "env", cli_env, "the settings in force and where they come from" },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -56,8 +58,17 @@ static void usage(FILE *to)
     fputs("\n`detshim COMMAND --help` tells the options of a command.\n", to);
 }
 
+/* A link named detshim-ptxas or detshim-ptxas-blackwell is `detshim ptxas`: frameworks take a path, not a command. */
+static bool called_ptxas(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return strncmp(slash ? slash + 1 : name, "detshim-ptxas", 13) == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 0 && called_ptxas(argv[0]))
+        return cli_ptxas(argc, argv);
     if (argc < 2) {
         usage(stderr);
         return CLI_TROUBLE;

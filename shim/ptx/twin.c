@@ -252,13 +252,15 @@ static bool func_needed(const struct build *build, const struct func *func)
 static enum det_err print_all(struct build *build)
 {
     struct det_ptx_module *module = build->module;
-    print_head(build);
+    const bool beside = build->options->beside;
+    if (!beside)
+        print_head(build);
     size_t v = 0;
     for (size_t f = 0; f <= module->n_funcs; f++) {
         const uint32_t until = f < module->n_funcs ? module->funcs[f].at : module->n_bytes;
         for (; v < module->n_variables && module->variables[v].at < until; v++) {
             const struct variable *variable = &module->variables[v];
-            if (!build->need_variable[v] || build->variable_slot[v])
+            if (beside || !build->need_variable[v] || build->variable_slot[v])
                 continue;
             det_bytes_append(
                 &build->out->text, module->text + variable->at, variable->end - variable->at);
@@ -268,7 +270,7 @@ static enum det_err print_all(struct build *build)
             break;
         if (build->kernel[f])
             DET_TRY(print_kernel(build, &module->funcs[f]));
-        else if (func_needed(build, &module->funcs[f]))
+        else if (!beside && func_needed(build, &module->funcs[f]))
             DET_TRY(print_func(build, &module->funcs[f]));
     }
     return det_bytes_check(&build->out->text);
