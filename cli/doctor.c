@@ -189,11 +189,16 @@ static void show_one(struct request *request, const char *name, bool search)
         puts("  beyond     set-user-id or set-group-id: ld.so ignores LD_PRELOAD paths");
         request->n_beyond++;
     }
+    const bool vendor = of_nvidia(base(program.path));
+    if (vendor)
+        puts("  is         NVIDIA's own: its code is never rewritten; calls into it are pinned by "
+             "rules");
     request->n_missing += program.kind == CLI_PROGRAM_MISSING;
     request->n_beyond += program.kind == CLI_PROGRAM_STATIC || program.kind == CLI_PROGRAM_32BIT ||
                          program.kind == CLI_PROGRAM_FOREIGN;
-    show_hooks(request, &program);
-    if (program.kind != CLI_PROGRAM_MISSING && program.kind != CLI_PROGRAM_SCRIPT)
+    if (!vendor)
+        show_hooks(request, &program);
+    if (!vendor && program.kind != CLI_PROGRAM_MISSING && program.kind != CLI_PROGRAM_SCRIPT)
         show_code(request, program.path);
     cli_program_mapped(&program, see_mapped, request);
     if (strncmp(base(program.path), "python", 6) == 0 || program.kind == CLI_PROGRAM_SCRIPT)

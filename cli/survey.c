@@ -10,7 +10,7 @@
 #include "shim/log/summary.h"
 #include "shim/ptx/ptx.h"
 
-enum { MOST_ARCHITECTURES = 64, MOST_NAMES = 20 };
+enum { MOST_ARCHITECTURES = 64, MOST_NAMES = 20, MOST_REASONS = 32 };
 
 /* PTX version, the CUDA release that brought it, the first driver branch with it (CUDA release notes, tables 2 and 3). */
 static const struct {
@@ -107,8 +107,40 @@ void cli_survey_close(struct cli_survey *survey)
     det_bytes_free(&survey->architectures);
 }
 
+/* Why kernels cannot be covered, line numbers left out, and how many for each. */
+struct reasons {
+    struct {
+        char text[120];
+        unsigned n;
+    } rows[MOST_REASONS];
+    size_t n_rows;
+};
+
+static void count_reason(struct reasons *reasons, enum det_class cls, const char *reason)
+{
+    char text[120];
+    const char *line = strstr(reason, ", line ");
+    snprintf(text, sizeof text, "%s: %.*s", det_class_word(cls),
+        (int)(line ? (size_t)(line - reason) : strlen(reason)), reason);
+    size_t i = 0;
+    while (i < reasons->n_rows && strcmp(reasons->rows[i].text, text) != 0)
+        i++;
+    if (i == MOST_REASONS)
+        return;
+    if (i == reasons->n_rows)
+        snprintf(reasons->rows[reasons->n_rows++].text, sizeof text, "%s", text);
+    reasons->rows[i].n++;
+}
+
+static void show_reasons(const struct reasons *reasons)
+{
+    for (size_t i = 0; i < reasons->n_rows; i++)
+        printf("  why        %u %s\n", reasons->rows[i].n, reasons->rows[i].text);
+}
+
 struct judgement {
     struct cli_survey *survey;
+    struct reasons reasons;
     unsigned sm, n_shown;
     bool names;
     unsigned n[DET_N_CLASSES], n_silent; /* images that hold nothing for this card */
@@ -118,6 +150,8 @@ struct judgement {
 static void judge(struct judgement *to, const char *name, enum det_class cls, const char *reason)
 {
     to->n[cls]++;
+    if (cls >= DET_CLASS_UNKNOWN)
+        count_reason(&to->reasons, cls, reason);
     if (cls < DET_CLASS_UNKNOWN || !to->names || to->n_shown++ >= MOST_NAMES)
         return;
     DET_LINE(line, 128);
@@ -192,6 +226,8 @@ unsigned cli_survey_show(struct cli_survey *survey, unsigned sm, bool names)
     cli_code_walk(survey->path, judge_image, &to, &n_images);
     if (to.n_shown > MOST_NAMES)
         printf("  and        %u more\n", to.n_shown - MOST_NAMES);
+    if (names)
+        show_reasons(&to.reasons);
     printf("  on sm_%-4u", sm);
     for (int cls = 0; cls < DET_N_CLASSES; cls++) {
         if (cls != DET_CLASS_PINNED && cls != DET_CLASS_VOUCHED)

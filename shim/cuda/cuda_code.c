@@ -41,6 +41,8 @@ static void code_pick(struct det_code *code, const struct det_image *image)
     const struct det_image_entry *ptx = NULL, *machine = NULL;
     struct det_line line = { .at = code->reason, .n = 0, .cap = sizeof code->reason, .cut = false };
     code->voice = det_image_voice(image, code->sm, &ptx, &machine);
+    if (code->voice == DET_VOICE_NONE && det_marked_read(code, machine))
+        return;
     if (code->voice != DET_VOICE_PTX || ptx == NULL) {
         det_image_voice_text(code->voice, ptx, machine, &line);
         return;
@@ -198,6 +200,7 @@ static void twin_make(struct det_code *code)
     code->twin_made = true;
     code->twin_err = code->module == NULL ? DET_E_NOT_FOUND
                                           : det_ptx_make_twin(code->module, &options, &code->twin);
+    code->beside = code->twin_err == DET_OK && !options.identity && det_marked_beside(code);
 }
 
 /* Unit lock held. */

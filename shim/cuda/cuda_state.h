@@ -33,6 +33,8 @@ struct det_code {
     bool parsed, twin_made;
     enum det_err twin_err;
     struct det_ptx_twin twin;
+    uint64_t marked; /* what `detshim ptxas` says it put beside the kernels, 0: nothing */
+    bool beside;     /* and this rewriter makes the same: twin.kernels stand in the original module */
 };
 
 /** The caller's JIT options that a second compilation of ours must repeat; log buffers and outputs are left out. */
@@ -113,6 +115,7 @@ struct det_twin {
     CUresult error; /* why there is none */
     char reason[192];
     bool identity;
+    bool borrowed;          /* `module` is the program's own, with the kernels beside its own */
     struct det_twin_fn *fn; /* by det_plan.twin_index */
     size_t n_fn;
     uint64_t *vars, *var_bytes; /* module variables, in the original module */
@@ -235,6 +238,15 @@ enum det_err det_code_twin_without(
     struct det_unit *unit, unsigned code, const bool *without, struct det_ptx_twin *out);
 /** Kernel name that stands in the ledger for a handle we know nothing about. */
 struct det_kern *det_kern_foreign(const void *function);
+
+/* cuda_marked.c */
+/** Machine code that `detshim ptxas` marked carries its PTX: true, and `code` reads from it. */
+bool det_marked_read(struct det_code *code, const struct det_image_entry *machine);
+/** Are the kernels of code->twin, name plus DET_MARK_SUFFIX, in the marked module as this rewriter makes them? */
+bool det_marked_beside(const struct det_code *code);
+/** The module that holds them, in the current context; NULL when `name` is not there. */
+CUmodule det_marked_module(const struct det_unit *unit);
+CUresult det_marked_function(CUmodule module, const char *name, CUfunction *function);
 
 /* cuda_twin.c */
 /** The twin of `unit` in `ctx`, which is current; built now unless it was. NULL when host memory is out; look at `error`.

@@ -57,11 +57,13 @@ static CUresult find_functions(struct det_twin *twin, struct det_unit *unit,
     for (size_t i = 0; i < text->n_kernels; i++) {
         if (text->kernels[i].missing || (without != NULL && without[i]))
             continue; /* its launches run the original */
+        const char *const name = text->kernels[i].name;
         const CUresult status =
-            cu->cuModuleGetFunction(&twin->fn[i].function, twin->module, text->kernels[i].name);
+            twin->borrowed ? det_marked_function(twin->module, name, &twin->fn[i].function)
+                           : cu->cuModuleGetFunction(&twin->fn[i].function, twin->module, name);
         if (status != CUDA_SUCCESS)
             return status;
-        const struct det_kern *const kern = det_kern_get(unit, text->kernels[i].name);
+        const struct det_kern *const kern = det_kern_get(unit, name);
         if (kern != NULL)
             replay(kern, &twin->fn[i]);
     }
@@ -117,6 +119,8 @@ static CUresult find_constants(
             continue;
         if (copy->n_bytes != n_bytes)
             return CUDA_ERROR_INVALID_VALUE;
+        if (copy->from == copy->to) /* in one module there is nothing to copy */
+            continue;
         twin->n_consts++;
     }
     return CUDA_SUCCESS;
@@ -172,6 +176,11 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
         status = load(twin, jit, part.text.data);
     det_ptx_twin_free(&part);
     return status;
+static void unload(struct det_twin *twin)
+{
+    if (twin->module != NULL && !twin->borrowed)
+        det_driver()->cuModuleUnload(twin->module);
+    twin->module = NULL;
 }
 
 /* Context current. */
@@ -189,7 +198,12 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
         return;
     }
     bool *const without = calloc(text->n_kernels + 1, sizeof *without);
-    CUresult status = load(twin, &jit, text->text.data);
+    CUresult status = CUDA_SUCCESS;
+    if (unit->code[index].beside && !twin->capped)
+        twin->module = det_marked_module(unit, text->kernels[0].name);
+    twin->borrowed = twin->module != NULL;
+    if (!twin->borrowed)
+        status = load(twin, &jit, text->text.data);
     if (status != CUDA_SUCCESS && status != CUDA_ERROR_UNSUPPORTED_PTX_VERSION &&
         status != CUDA_ERROR_OUT_OF_MEMORY && text->n_kernels > 1 && without != NULL)
         status = load_without(twin, unit, index, &jit, without);
@@ -207,10 +221,8 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
         why(twin, "cannot find a module variable", status);
     else if ((status = find_constants(twin, unit, text)) != CUDA_SUCCESS)
         why(twin, "cannot match a module constant", status);
-    if (status != CUDA_SUCCESS) {
-        cu->cuModuleUnload(twin->module);
-        twin->module = NULL;
-    }
+    if (status != CUDA_SUCCESS)
+        unload(twin);
 }
 
 static const struct det_twin *twin_find(
@@ -246,8 +258,7 @@ const struct det_twin *det_twin_get(
     det_map_unlock();
     if (found == NULL)
         return made;
-    if (made->module != NULL)
-        det_driver()->cuModuleUnload(made->module);
+    unload(made);
     free(made->fn);
     free(made->vars);
     free(made->var_bytes);
@@ -270,11 +281,8 @@ void det_twin_settings(struct det_kern *kern)
 
 void det_twin_unload(struct det_unit *unit)
 {
-    for (struct det_twin *t = atomic_load(&unit->twins); t != NULL; t = t->next) {
-        if (t->module != NULL)
-            det_driver()->cuModuleUnload(t->module);
-        t->module = NULL;
-    }
+    for (struct det_twin *t = atomic_load(&unit->twins); t != NULL; t = t->next)
+        unload(t);
 }
 
 CUfunction det_fold_get(struct det_ctx *ctx, CUresult *error)

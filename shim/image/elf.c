@@ -140,9 +140,21 @@ static size_t scan_fatbins(const uint8_t *bytes, size_t n_bytes,
     return n_found;
 }
 
-static bool holds_fatbins(const char *name)
+static bool has_section(
+    const uint8_t *bytes, size_t n_bytes, const Elf64_Ehdr *header, const char *name)
 {
-    return strcmp(name, ".nv_fatbin") == 0 || strcmp(name, "__nv_relfatbin") == 0;
+    struct section section;
+    for (size_t i = 0; i < header->e_shnum; i++)
+        if (section_at(bytes, n_bytes, header, i, &section) && section.n_bytes &&
+            strcmp(section.name, name) == 0)
+            return true;
+    return false;
+}
+
+/* `__nv_relfatbin` holds the inputs of a device link. Once linked, they stay in the file but are never loaded. */
+static bool holds_fatbins(const char *name, bool linked)
+{
+    return strcmp(name, ".nv_fatbin") == 0 || (!linked && strcmp(name, "__nv_relfatbin") == 0);
 }
 
 /* See image.h */
@@ -160,11 +172,12 @@ size_t det_image_scan_elf(const void *bytes, size_t n_bytes,
     size_t n_found = 0;
     struct section section;
     bool any_name = false;
+    const bool linked = header.e_type != ET_REL && has_section(at, n_bytes, &header, ".nv_fatbin");
     for (size_t i = 0; i < header.e_shnum; i++) {
         if (!section_at(at, n_bytes, &header, i, &section))
             continue;
         any_name = true;
-        if (holds_fatbins(section.name))
+        if (holds_fatbins(section.name, linked))
             n_found += scan_fatbins(section.data, section.n_bytes, each, arg);
     }
     /* Section headers stripped, or an object as mapped: the magic words are all there is to go by. */
