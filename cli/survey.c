@@ -12,12 +12,14 @@
 
 enum { MOST_ARCHITECTURES = 64, MOST_NAMES = 20, MOST_REASONS = 32 };
 
-/* PTX version, the CUDA release that brought it, the first driver branch with it (CUDA release notes, tables 2 and 3). */
+/* PTX version, the CUDA release that brought it, the first driver branch of that release. First two: PTX ISA, "Release notes", table
+ * "PTX release history", as NVIDIA's cuda-python repeats it (cuda/bindings/utils/_ptx_utils.py); third: CUDA toolkit release
+ * notes, table "CUDA toolkit and corresponding driver versions". */
 static const struct {
     unsigned ptx, cuda, driver;
 } releases[] = { { 78, 118, 520 }, { 80, 120, 525 }, { 81, 121, 530 }, { 82, 122, 535 },
     { 83, 123, 545 }, { 84, 124, 550 }, { 85, 125, 555 }, { 86, 127, 565 }, { 87, 128, 570 },
-    { 88, 129, 575 }, { 90, 130, 580 } };
+    { 88, 129, 575 }, { 90, 130, 580 }, { 91, 131, 590 } };
 enum { N_RELEASES = sizeof releases / sizeof *releases };
 
 /* 0 when this machine has no NVIDIA driver. */
@@ -217,6 +219,10 @@ static void show_driver_limit(unsigned ptx)
             branch ? ": the one here refuses it, so its kernels would be uncovered" : "");
         return;
     }
+    if (ptx > releases[N_RELEASES - 1].ptx)
+        printf("  driver     its PTX %u.%u is newer than this table: needs a driver of the toolkit "
+               "that wrote it\n",
+            ptx / 10, ptx % 10);
 }
 
 unsigned cli_survey_show(struct cli_survey *survey, unsigned sm, bool names)

@@ -52,18 +52,6 @@ bool det_marked_beside(const struct det_code *code)
     return same;
 }
 
-CUmodule det_marked_module(const struct det_unit *unit)
-{
-    const struct det_driver *const cu = det_driver();
-    CUmodule module = NULL;
-    if (!unit->library)
-        return (CUmodule)unit->handle;
-    if (unit->handle == NULL || cu->cuLibraryGetModule == NULL ||
-        cu->cuLibraryGetModule(&module, (CUlibrary)unit->handle) != CUDA_SUCCESS)
-        return NULL;
-    return module;
-}
-
 CUresult det_marked_function(CUmodule module, const char *name, CUfunction *function)
 {
     struct det_bytes text = { 0 };
@@ -74,4 +62,18 @@ CUresult det_marked_function(CUmodule module, const char *name, CUfunction *func
                                 : CUDA_ERROR_OUT_OF_MEMORY;
     det_bytes_free(&text);
     return status;
+}
+
+CUmodule det_marked_module(const struct det_unit *unit, const char *name)
+{
+    const struct det_driver *const cu = det_driver();
+    CUmodule module = (CUmodule)unit->handle;
+    CUfunction function;
+    if (unit->handle == NULL)
+        return NULL;
+    if (unit->library &&
+        (cu->cuLibraryGetModule == NULL ||
+            cu->cuLibraryGetModule(&module, (CUlibrary)unit->handle) != CUDA_SUCCESS))
+        return NULL;
+    return det_marked_function(module, name, &function) == CUDA_SUCCESS ? module : NULL;
 }

@@ -34,7 +34,7 @@ struct det_code {
     enum det_err twin_err;
     struct det_ptx_twin twin;
     uint64_t marked; /* what `detshim ptxas` says it put beside the kernels, 0: nothing */
-    bool beside;     /* and this rewriter makes the same: twin.kernels stand in the original module */
+    bool beside; /* and this rewriter makes the same: twin.kernels stand in the original module */
 };
 
 /** The caller's JIT options that a second compilation of ours must repeat; log buffers and outputs are left out. */
@@ -244,8 +244,8 @@ struct det_kern *det_kern_foreign(const void *function);
 bool det_marked_read(struct det_code *code, const struct det_image_entry *machine);
 /** Are the kernels of code->twin, name plus DET_MARK_SUFFIX, in the marked module as this rewriter makes them? */
 bool det_marked_beside(const struct det_code *code);
-/** The module that holds them, in the current context; NULL when `name` is not there. */
-CUmodule det_marked_module(const struct det_unit *unit);
+/** The module that holds them, in the current context; NULL when the ordered form of kernel `name` is not there. */
+CUmodule det_marked_module(const struct det_unit *unit, const char *name);
 CUresult det_marked_function(CUmodule module, const char *name, CUfunction *function);
 
 /* cuda_twin.c */

@@ -230,6 +230,40 @@ def after_triton_autotuner(module):
     Autotuner._bench, Autotuner.run = _bench, tuned_run
 
 
+def after_triton(module):
+    """Triton asks the environment for its ptxas at each compilation. Ours runs the one Triton would have used. Inductor takes
+    over what is set here, its worker processes inherit it."""
+    import os
+    if not _det("rule", "triton.ptxas"):
+        return
+    ours = []
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            if line.rstrip().endswith("/libdetshim.so"):
+                here = os.path.dirname(line.split(None, 5)[5].strip())
+                ours = [here, os.path.join(os.path.dirname(here), "bin")]
+                break
+    folder = os.path.join(os.path.dirname(module.__file__), "backends", "nvidia", "bin")
+    if not os.path.isdir(folder):  # before Triton 3
+        folder = os.path.join(os.path.dirname(module.__file__), "common", "..", "third_party", "cuda", "bin")
+    for binary in ("ptxas", "ptxas-blackwell"):
+        name = binary.upper().replace("-", "_")
+        variable = "TRITON_%s_PATH" % name
+        real = os.path.join(folder, binary)
+        stand_in = [path for path in (os.path.join(place, "detshim-" + binary) for place in ours)
+                    if os.access(path, os.X_OK)]
+        if "detshim-" in os.environ.get(variable, ""):
+            continue  # a parent of this process set it
+        if os.environ.get(variable):
+            _det("kept", "triton.ptxas", variable)
+        elif os.access(real, os.X_OK) and stand_in:
+            os.environ["DETSHIM_" + name] = real
+            os.environ[variable] = stand_in[0]
+            _det("override", "triton.ptxas", variable)
+        elif os.access(real, os.X_OK):
+            _det("note", "detshim-%s is not installed beside libdetshim.so: kernels of Triton stay unknown" % binary)
+
+
 def after_jaxlib(module):
     """XLA_FLAGS is appended before any backend parses it, and only with flags that every XLA found here knows: an unknown one
     would end the process."""
@@ -276,6 +310,7 @@ HOOKS = {
     "tensorflow": after_tensorflow,
     "torch": after_torch,
     "cupy.random._generator": after_cupy_generator,
+    "triton": after_triton,
     "jaxlib": after_jaxlib,
     "triton.runtime.autotuner": after_triton_autotuner,
 }
