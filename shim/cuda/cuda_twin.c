@@ -176,6 +176,8 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
         status = load(twin, jit, part.text.data);
     det_ptx_twin_free(&part);
     return status;
+}
+
 static void unload(struct det_twin *twin)
 {
     if (twin->module != NULL && !twin->borrowed)
@@ -186,7 +188,6 @@ static void unload(struct det_twin *twin)
 /* Context current. */
 static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
 {
-    const struct det_driver *const cu = det_driver();
     const char *text_why = "";
     const struct det_ptx_twin *const text = det_code_twin(unit, index, &text_why);
     struct det_jit jit = unit->jit;
