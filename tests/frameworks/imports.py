@@ -2,7 +2,7 @@
 
 The independent count: nvcc puts one 24-byte record per translation unit into .nvFatBinSegment, and its start-up code registers
 each with the runtime; where device code was linked (-rdc), the records of its parts hold relocatable code and only the record of
-the linked whole is registered. A library that shares its runtime (undefined __cudaRegisterFatBinary) does so through our hook; one with
+the linked whole is registered. A library that shares its runtime (__cudaRegisterFatBinary is undefined or exported, so that ours comes first) does so through our hook; one with
 a runtime of its own inside (cuBLAS, the XLA plugin) keeps that call to itself, and we see its kernels at the driver instead.
 """
 import glob
@@ -69,7 +69,7 @@ def sections(mapped):
         n = records(path)
         if not n:
             continue
-        if re.search(r"UND __cudaRegisterFatBinary\b", readelf("--dyn-syms", path)):
+        if re.search(r" (?:UND|DEFAULT +\d+) __cudaRegisterFatBinary\b", readelf("--dyn-syms", path)):
             shared += n
         else:
             inside += n

@@ -246,7 +246,7 @@ def imports(name, python, rounds=5):
     if kind == "torch":
         report(got["shared"] > 100, name + " import: the comparison above is not of nothing")
     if kind == "jax":
-        report(any("xla_cuda" in path for path in got["mapped"]), name + " import: the CUDA plugin was opened", str(got["mapped"])[-200:])
+        report(any("jax_cuda" in path for path in got["mapped"]), name + " import: the CUDA plugin was opened", str(got["mapped"])[-200:])
     report(got["cpu"] <= max(got["noise"], 0.05 * got["cpu_plain"]),
            name + " import: median of %d pairs %+.0f ms CPU, %+.0f ms wall on %.0f ms CPU; plain runs spread %.0f ms"
            % (rounds, 1e3 * got["cpu"], 1e3 * got["wall"], 1e3 * got["cpu_plain"], 1e3 * got["noise"]))
