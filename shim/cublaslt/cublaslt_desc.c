@@ -122,8 +122,8 @@ static cublasStatus_t set_compute(
         const void *back = (const void *)(intptr_t)dropped;
         if (had)
             DET_REAL(cublasLtMatmulDescSetAttribute)
-            (desc, (cublasLtMatmulDescAttributes_t)DET_CUBLASLT_EMULATION_DESCRIPTOR, &back,
-                sizeof(void *));
+        (desc, (cublasLtMatmulDescAttributes_t)DET_CUBLASLT_EMULATION_DESCRIPTOR, &back,
+            sizeof(void *));
         return status;
     }
     keep(desc, COMPUTE, asked);
