@@ -182,7 +182,12 @@ Test(cuda_flow, a_driver_that_cannot_compile_the_twin_is_named)
     /* 222 and 218 for the second module; the program's own comes first, by another entry point */
     const char *const old[] = { SHIM, "SOFTGPU_FAIL=cuModuleLoadDataEx:1:222", NULL };
     expect_uncovered("plain", old, "driver cannot compile PTX 7.0");
-    const char *const odd[] = { SHIM, "SOFTGPU_FAIL=cuModuleLoadDataEx:1:218", NULL };
+    /* refused as a whole, the kernels are tried one by one: every further load fails, too */
+#define AGAIN ",cuModuleLoadDataEx:1:218"
+    const char *const odd[] = { SHIM,
+        "SOFTGPU_FAIL=cuModuleLoadDataEx:1:218" AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN
+            AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN,
+        NULL };
     expect_uncovered("plain", odd, "driver cannot compile PTX 7.0");
     const char *const fold[] = { SHIM, "SOFTGPU_FAIL=cuModuleLoadDataEx:2:209", NULL };
     expect_uncovered("plain", fold, "driver refused the fold kernel");

@@ -35,6 +35,7 @@ ptxas=$build/detshim-ptxas
 "$ptxas" -v -arch=sm_90 "$tmp/k.ptx" -o "$tmp/both.cubin" >"$tmp/out" 2>"$tmp/err"
 say $? "compiles"
 names() { readelf -sW "$1" 2>/dev/null | awk '$4 == "FUNC" { print $NF }' | sort | tr '\n' ' '; }
+# shellcheck disable=SC2016 # $detshim is part of a symbol's name
 [ "$(names "$tmp/plain.cubin")" = "add_all twice " ] && [ "$(names "$tmp/both.cubin")" = 'add_all add_all$detshim twice ' ]
 say $? "one entry more, for the kernel that adds"
 grep -q "Compiling entry function 'add_all' " "$tmp/err"
@@ -76,6 +77,7 @@ say $? "under us it repeats: $one"
 grep -q '"add_all".*"exact"\|exact.*add_all' "$tmp"/log*
 say $? "the ledger calls the kernel exact"
 # The ordered kernel of the cubin itself is what runs: hide it and a compiler is needed again.
+# shellcheck disable=SC2016 # $detshim is part of a symbol's name
 sed 's/add_all$detshim/add_all_hidden/' "$tmp/given.ptx" >"$tmp/hidden.ptx"
 cp "$tmp/hidden.ptx" "$tmp/given.ptx"
 hidden=$(run "$build/libdetshim.so" 1)
