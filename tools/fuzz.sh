@@ -18,7 +18,7 @@ for program in "$@"; do
     found=$build/fuzz/found-$name-
     log=$build/fuzz/$name.log
     mkdir -p "$corpus"
-    if "$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2560 -max_len=65536 -print_final_stats=1 \
+    if "$program" -seed=1 -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2560 -max_len=65536 -print_final_stats=1 \
         -artifact_prefix="$found" "$corpus" "$seeds" >"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
         printf '%-20s %10s inputs in %ss, no finding\n' "$name" "$runs" "$seconds"

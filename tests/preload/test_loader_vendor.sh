@@ -29,7 +29,7 @@ same() {
     local counted=$1 plain product watched
     shift
     plain=$(run "" "$@" 2>&1) || { echo "plain: $plain"; return 1; }
-    product=$(run "$B/libdetshim.so" "$@" 2>&1) || { echo "product: $product"; return 1; }
+    product=$(run "$B/libdetshim.so" "$@" 2>"$out/product.err") || { echo "product: $product $(cat "$out/product.err")"; return 1; }
     watched=$(run "$out/libwatch.so" "$@" 2>&1) || { echo "watch: $watched"; return 1; }
     printf '%s\n' "plain $plain" "product $product" "watch $watched"
     [ "$(sed 's/ counted=.*//' <<<"$plain")" = "$(sed 's/ counted=.*//' <<<"$product")" ] &&
