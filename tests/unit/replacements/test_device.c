@@ -243,7 +243,10 @@ ParameterizedTest(
     cr_assert_eq(
         t.report.overflow + t.report.mixed_types + t.report.foreign_writer + t.report.headroom, 0);
     cr_assert_eq(t.report.adds > 0, form->kernel.counted);
-    cr_log_info("%s: %u schedules, %zu items each", det_acc_formats[type].name, n, w->n_items);
+    printf("%s: %u schedules, %zu items each: %lu elements folded, %lu promotions, %lu zero, Inf "
+           "or NaN addends\n",
+        det_acc_formats[type].name, n, w->n_items, (unsigned long)t.report.elements,
+        (unsigned long)t.report.promotions, (unsigned long)t.report.specials);
     work_close(w);
 }
 
