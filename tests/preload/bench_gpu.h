@@ -20,6 +20,22 @@ static inline const char *library_path(void)
     return text;
 }
 
+/* `env` and a DOUBLES_SEED of its own for every call: what the double's races give is new each time, and the same in every run of
+ * the test, so that a negative control cannot fail by chance. Valid until the next call. */
+static inline const char *const *with_next_seed(const char *const env[])
+{
+    static char text[40];
+    static const char *all[40];
+    static int seed;
+    size_t n = 0;
+    for (; env && env[n] && n < 38; n++)
+        all[n] = env[n];
+    snprintf(text, sizeof text, "DOUBLES_SEED=%d", ++seed);
+    all[n] = text;
+    all[n + 1] = NULL;
+    return all;
+}
+
 /* `command` goes to sh, the program first; `more`: NULL-terminated environment, may be NULL. seed < 0: real entropy. */
 static inline struct child on_softgpu(const char *command, int seed, const char *const more[])
 {

@@ -1,5 +1,5 @@
 /* Run a program against the library doubles on the software GPU, plain or under the shim, and count how many different results
- * real entropy gives. */
+ * its races give. */
 #ifndef TEST_PRELOAD_BENCH_LIB_H
 #define TEST_PRELOAD_BENCH_LIB_H
 
@@ -46,7 +46,7 @@ static inline int distinct(const char *command, const char *const more[], int n)
     char *seen[64];
     int n_seen = 0;
     for (int i = 0; i < n; i++) {
-        char *value = lib_value(command, more, "bits");
+        char *value = lib_value(command, with_next_seed(more), "bits");
         int j = 0;
         while (j < n_seen && strcmp(seen[j], value) != 0)
             j++;

@@ -7,10 +7,10 @@
 
 static struct child run(const char *what, const char *const more[])
 {
-    const char *env[16] = { DOUBLE, "DETSHIM_CACHE=off", "DETSHIM_LOG", "DET_SEED",
+    const char *env[48] = { DOUBLE, "DETSHIM_CACHE=off", "DETSHIM_LOG", "DET_SEED",
         "SOFTGPU_SEED" };
     size_t n = 5;
-    for (size_t i = 0; more && more[i] && n < 15; i++)
+    for (size_t i = 0; more && more[i] && n < 47; i++)
         env[n++] = more[i];
     struct child child = child_shell(env, 200, "exec " CALLS " %s", what);
     cr_assert_eq(
@@ -26,7 +26,7 @@ static int distinct(const char *what, const char *const env[], int n, int status
     char seen[16][40];
     int n_seen = 0;
     for (int i = 0; i < n; i++) {
-        struct child child = run(what, env);
+        struct child child = run(what, with_next_seed(env));
         cr_expect_eq(atoi(child_result(child.out, "status")), status, "%s: %s", what, child.out);
         const char *hash = child_result(child.out, "hash");
         int at = 0;

@@ -291,7 +291,7 @@ static int run(const char *what, int number)
     if (!strcmp(what, "data_dilated"))
         return backward(&dilated, 0, number, -1, 1, 0);
     if (!strcmp(what, "pool2d") || !strcmp(what, "poolnd"))
-        return pool(number, what[4] == 'n', 9, 3, 2);
+        return pool(number, what[4] == 'n', 24, 5, 1);
     if (!strcmp(what, "ctc"))
         return ctc(number, -1);
     if (!strcmp(what, "ctc_small"))
