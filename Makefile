@@ -247,6 +247,8 @@ install: all ## PREFIX, DESTDIR
 	$(Q)install -Dm755 $(B)/libdetshim.so $(DESTDIR)$(PREFIX)/lib/libdetshim.so
 	$(Q)install -Dm755 $(B)/detshim $(DESTDIR)$(PREFIX)/bin/detshim
 	$(Q)ln -sf detshim $(DESTDIR)$(PREFIX)/bin/detshim-ptxas && ln -sf detshim $(DESTDIR)$(PREFIX)/bin/detshim-ptxas-blackwell
+	$(Q)if command -v scdoc >/dev/null; then mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 && \
+	  scdoc <docs/detshim.1.scd >$(DESTDIR)$(PREFIX)/share/man/man1/detshim.1; else echo "install: no scdoc, no manual page"; fi
 clean:
 	$(Q)rm -rf $(B)
 help: ## this text
