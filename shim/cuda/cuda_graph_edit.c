@@ -11,17 +11,23 @@
 
 static const char by_name[] = "explicit graph node";
 
+static void count_node(struct det_ledger_row *row, uint64_t graph, void *node)
+{
+    det_graph_added(
+        (CUgraph)(uintptr_t)graph, &(struct det_gnode){ .kernel = node, .row = row });
+}
+
 static void added(CUresult status, CUgraph graph, const CUgraphNode *node, const void *function)
 {
     const int saved = errno;
     if (status == CUDA_SUCCESS && function != NULL) {
         det_inside_begin();
-        const struct det_gnode entry = {
-            .kernel = node != NULL ? *node : NULL,
-            .row = det_launch_row(function, NULL, by_name),
-        };
-        if (entry.row != NULL)
-            det_graph_added(graph, &entry);
+        bool vendor = false;
+        CUgraphNode const made = node != NULL ? *node : NULL;
+        struct det_ledger_row *const row = det_launch_row(function, NULL, by_name, &vendor);
+        if (row != NULL &&
+            !(vendor && det_vendor_kernel(row, (uint64_t)(uintptr_t)graph, made, count_node)))
+            count_node(row, (uint64_t)(uintptr_t)graph, made);
         det_inside_end();
     }
     errno = saved;
@@ -224,7 +230,7 @@ static const CUDA_KERNEL_NODE_PARAMS *edit(
         edit->twin = true;
         return &edit->given;
     }
-    struct det_ledger_row *const row = det_launch_row(function, NULL, why);
+    struct det_ledger_row *const row = det_launch_row(function, NULL, why, NULL);
     if (row != NULL)
         det_graph_node_lost(node, row, in_graph);
     return asked;

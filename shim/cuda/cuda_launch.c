@@ -8,6 +8,7 @@
 #include "shim/cuda/cuda_graph.h"
 #include "shim/cuda/cuda_order.h"
 #include "shim/cuda/cuda_table.h"
+#include "shim/loader/call.h"
 #include "shim/policy/policy.h"
 
 enum { MAX_RANGES = 64 };
@@ -389,10 +390,12 @@ static bool job_start(struct job *job, struct det_launch *launch)
 {
     struct det_kern *kern = det_fn_find(launch->function);
     launch->row = NULL;
+    launch->vendor = false;
     if (kern == NULL)
         kern = det_kern_foreign(launch->function);
     if (kern == NULL)
         return false;
+    launch->vendor = kern->unit->vendor || kern->unit->handle == NULL;
     /* Where all devices are of one kind, an ordinary launch needs no question to the driver. */
     struct det_ctx *ctx = NULL;
     unsigned code = 0;
@@ -454,17 +457,26 @@ const char *det_launch_check(struct det_launch *launch, struct det_gnode *node)
     return NULL;
 }
 
+static void count_launch(struct det_ledger_row *row, uint64_t capture, void *node)
+{
+    (void)node;
+    if (capture != 0)
+        det_graph_captured(capture, &(struct det_gnode){ .row = row });
+    else
+        det_ledger_hit(row);
+}
+
 void det_launch_count(const struct det_launch *launch, CUresult status)
 {
     if (status != CUDA_SUCCESS || launch->row == NULL)
         return;
-    if (launch->capture != 0)
-        det_graph_captured(launch->capture, &(struct det_gnode){ .row = launch->row });
-    else
-        det_ledger_hit(launch->row);
+    if (!launch->vendor ||
+        !det_vendor_kernel(launch->row, launch->capture, NULL, count_launch))
+        count_launch(launch->row, launch->capture, NULL);
 }
 
-struct det_ledger_row *det_launch_row(const void *function, CUstream stream, const char *why)
+struct det_ledger_row *det_launch_row(
+    const void *function, CUstream stream, const char *why, bool *vendor)
 {
     struct det_kern *kern = det_fn_find(function);
     struct det_ctx *const ctx = det_ctx_of(stream);
@@ -472,6 +484,8 @@ struct det_ledger_row *det_launch_row(const void *function, CUstream stream, con
         kern = det_kern_foreign(function);
     if (kern == NULL || ctx == NULL)
         return NULL;
+    if (vendor != NULL)
+        *vendor = kern->unit->vendor || kern->unit->handle == NULL;
     const struct det_plan *const plan = det_plan_get(kern, det_code_index(kern->unit, ctx->sm));
     if (!plan->use_twin)
         return plan->row;

@@ -18,6 +18,7 @@ struct det_launch {
     /* filled by det_launch_try */
     struct det_ledger_row *row; /* where the original is counted if it is launched after all */
     uint64_t capture;           /* captured now: counted when the graph is launched */
+    bool vendor;                /* code of a vendor library, or of a module we did not see */
 };
 
 /** Look the kernel up and launch its twin if it has one and may. True: done, *status is the answer for the program. False:
@@ -28,8 +29,9 @@ struct det_gnode;
 /** May the twin of launch->function run with what `launch` says, in place of the twin a graph's node already holds? NULL, and
  *  the targets in `node`; or why not. Nothing is queued. */
 const char *det_launch_check(struct det_launch *launch, struct det_gnode *node);
-/** Row of a kernel that is started in a way we never rewrite; NULL when it cannot be known. */
-struct det_ledger_row *det_launch_row(const void *function, CUstream stream, const char *why);
+/** Row of a kernel that is started in a way we never rewrite; NULL when it cannot be known. *vendor, where asked for: as above. */
+struct det_ledger_row *det_launch_row(
+    const void *function, CUstream stream, const char *why, bool *vendor);
 
 /* cuda_params.c: pure copies of what a launch points to. */
 

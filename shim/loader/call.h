@@ -30,6 +30,16 @@ void det_leave(enum det_call call);
 void det_inside_begin(void);
 void det_inside_end(void);
 
+/** Vendor code launched a kernel: does it wait for the verdict on the wrapped vendor call this thread is in? True: when that
+ *  call ends, the kernel is part of it if the call was counted in the ledger (det_ledger_hit of a "call" row), and
+ *  `count(row, where, node)` is called if it was not. False: no such call, count it now. */
+struct det_ledger_row;
+typedef void (*det_count_kernel)(struct det_ledger_row *row, uint64_t where, void *node);
+bool det_vendor_kernel(
+    struct det_ledger_row *row, uint64_t where, void *node, det_count_kernel count);
+/** The wrapped call under way launches what earlier calls were counted for (ncclGroupEnd). */
+void det_call_belongs(void);
+
 /** Does this address lie inside a loaded library of one of the families (cuDNN calling cuBLASLt)? A short walk. */
 bool det_caller_is_vendor(const void *caller);
 

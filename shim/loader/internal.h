@@ -84,6 +84,13 @@ void det_instances_may_change(void);
 void det_instance_set_real(struct det_instance *instance, enum det_call call, void *real);
 
 /* --- guard.c --- */
+enum { DET_MAX_VENDOR_KERNELS = 64 };
+struct det_vendor_kernel {
+    struct det_ledger_row *row;
+    uint64_t where;
+    void *node;
+    det_count_kernel count;
+};
 /** This thread. `asked` is written by the thunks in assembly: it must stay first. */
 struct det_guard {
     uint32_t asked;           /* thunk just entered, 0 none; the wrapper it leads to takes it */
@@ -92,6 +99,10 @@ struct det_guard {
     uint32_t n_bound;
     uint16_t bound[DET_N_FAMILIES]; /* thunk the wrapper being run came by */
     bool opened;                    /* dlopen was called and no scan followed */
+    /* Per family, when its wrapper was entered: what the call around it has counted, and the kernels noted by then. */
+    uint32_t calls_before[DET_N_FAMILIES], kernels_before[DET_N_FAMILIES];
+    uint32_t n_kernels; /* launched by vendor code in a wrapped call that may yet be counted */
+    struct det_vendor_kernel kernels[DET_MAX_VENDOR_KERNELS];
 };
 extern __thread struct det_guard det_guard __attribute__((visibility("hidden")));
 

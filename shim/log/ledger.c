@@ -86,6 +86,7 @@ static struct det_ledger_row *make(const struct det_key *key, uint64_t hash)
     if (key->what == DET_IS_ROW && policy->level == DET_LEVEL_RUN_TO_RUN)
         row->arms = (policy->strict >= 1 && key->cls == DET_CLASS_UNCOVERED) ||
                     (policy->strict >= 2 && key->cls == DET_CLASS_UNKNOWN);
+    row->call = key->what == DET_IS_ROW && strcmp(key->field, "call") == 0;
     row->loud = row->arms || policy->log_level == DET_LOG_CALL;
     return row;
 }
@@ -95,6 +96,7 @@ static struct det_ledger_row *shared_row(const struct det_key *key)
     struct det_ledger_row *row = &overflow[key->what][key->cls];
     row->key = (struct det_key){ key->what, key->cls, DET_N_RULES, false, "(out of memory)",
         key->what == DET_IS_ROW ? "call" : "", "", "" };
+    row->call = false; /* what it stands for is not known: kernels are counted by themselves */
     return row;
 }
 

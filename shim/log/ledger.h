@@ -40,6 +40,7 @@ struct det_ledger_row {
     _Atomic uint64_t n;
     bool loud; /* a hit has more to do than counting */
     bool arms; /* a hit arms strict mode */
+    bool call; /* of a library call, not of a kernel */
 };
 
 /** Find or add; the texts are copied. Never NULL: entries that found no memory share one per `what` and class. */

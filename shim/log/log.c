@@ -176,8 +176,11 @@ static __attribute__((noinline, cold)) void loud_hit(struct det_ledger_row *row,
     errno = saved;
 }
 
+__thread uint32_t det_ledger_calls;
+
 void det_ledger_hit(struct det_ledger_row *row)
 {
+    det_ledger_calls += row->call;
     const uint64_t before = atomic_fetch_add_explicit(&row->n, 1, memory_order_relaxed);
     if (__builtin_expect(before == 0 || row->loud, 0))
         loud_hit(row, before == 0);

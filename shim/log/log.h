@@ -33,6 +33,8 @@ struct det_ledger_row *det_ledger_row(
 /** Count one launch or call: one relaxed atomic add. Hits of uncovered (and, strict 2, unknown) rows also arm the
  *  strict flag below. */
 void det_ledger_hit(struct det_ledger_row *row);
+/** Hits of "call" rows by this thread since the guard last set it (loader/guard.c): was the call under way counted? */
+extern __thread uint32_t det_ledger_calls __attribute__((visibility("hidden")));
 /** Move `n` hits from one row to another: a launch found uncovered after the fact (table full, foreign writer). */
 void det_ledger_move(struct det_ledger_row *from, struct det_ledger_row *to, uint64_t n);
 uint64_t det_ledger_count(enum det_class cls);

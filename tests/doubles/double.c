@@ -84,14 +84,54 @@ static void CUDA_CB perform(void *data)
     free(work.arg);
 }
 
+static void *driver_function(const char *name)
+{
+    static void *driver;
+    if (!driver)
+        driver = dlopen("libcuda.so.1", RTLD_NOW);
+    return driver ? dlsym(driver, name) : NULL;
+}
+
+/* Does nothing; named so that a ledger shows whose it is. */
+static const char kernel_ptx[] = ".version 7.0\n.target sm_70\n.address_size 64\n"
+                                 ".visible .entry double_kernel()\n{\n    ret;\n}\n";
+
+static CUfunction kernel(void)
+{
+    typedef CUresult (*load_fn)(CUmodule *, const void *);
+    typedef CUresult (*get_fn)(CUfunction *, CUmodule, const char *);
+    typedef CUresult (*mode_fn)(CUstreamCaptureMode *);
+    static CUfunction function;
+    CUmodule module;
+    if (function)
+        return function;
+    CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+    const mode_fn exchange = (mode_fn)driver_function("cuThreadExchangeStreamCaptureMode");
+    exchange(&mode);
+    if (((load_fn)driver_function("cuModuleLoadData"))(&module, kernel_ptx) == CUDA_SUCCESS)
+        ((get_fn)driver_function("cuModuleGetFunction"))(&function, module, "double_kernel");
+    exchange(&mode);
+    return function;
+}
+
+bool double_launch(void *stream)
+{
+    typedef CUresult (*launch_fn)(CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned,
+        unsigned, unsigned, CUstream, void **, void **);
+    const launch_fn launch = (launch_fn)driver_function("cuLaunchKernel");
+    const CUfunction function = kernel();
+    return function && launch &&
+           launch(function, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL) == CUDA_SUCCESS;
+}
+
 bool double_queue(void *stream, void (*run)(void *arg), void *arg)
 {
     typedef CUresult (*launch_fn)(CUstream, CUhostFn, void *);
     static launch_fn launch;
-    if (!launch) {
-        void *driver = dlopen("libcuda.so.1", RTLD_NOW);
-        launch = driver ? (launch_fn)dlsym(driver, "cuLaunchHostFunc") : NULL;
-    }
+    if (!launch)
+        launch = (launch_fn)driver_function("cuLaunchHostFunc");
+    if (getenv("DOUBLES_KERNELS") && !double_launch(stream))
+        return false;
     struct work *work = malloc(sizeof *work);
     if (!launch || !work)
         return false;
