@@ -25,7 +25,7 @@ def preprocess(source):
 
 def calls():
     """(family, symbol, since, how) in table order."""
-    text = preprocess('#define DET_TABLE(f) @t f\n#define DET_CALL(s, v, h) @c s v h\n#include "shim/loader/calls.def"\n')
+    text = preprocess('#define DET_TABLE(f) @t f\n#define DET_ROUTINE(s, v, n)\n#define DET_CALL(s, v, h) @c s v h\n#include "shim/loader/calls.def"\n')
     family = ""
     for mark in re.findall(r"@([tc]) ([^@]*)", text):
         words = mark[1].split()
@@ -33,6 +33,17 @@ def calls():
             family = words[0]
         else:
             yield family, words[0], words[1], words[-1]
+
+
+def routines():
+    """Family -> how many routines are forwarded and counted under the library's own promise."""
+    text = preprocess('#define DET_TABLE(f) @t f\n#define DET_CALL(s, v, h)\n#define DET_ROUTINE(s, v, n) @c s\n#include "shim/loader/calls.def"\n')
+    counts, family = {}, ""
+    for mark in re.findall(r"@([tc]) ([^@]*)", text):
+        family = mark[1].split()[0] if mark[0] == "t" else family
+        if mark[0] == "c":
+            counts[family] = counts.get(family, 0) + 1
+    return counts
 
 
 def rules():
@@ -76,11 +87,14 @@ def page():
     for slug, library, on, cls, sentence, effects, source in rules():
         out.append(f"| `{slug}` | {library} | {'on' if on == '1' else 'off'} | {cls.lower()} | {sentence} | {effects} | {source} |")
     out += ["", "## Wrapped calls", ""] + [f"- `{how}`: {text}" for how, text in HOW.items()]
-    last = None
+    last, many = None, routines()
     for family, symbol, since, how in calls():
         if family != last:
             out += ["", f"### {family}", "", "| call | since | how | tests |", "|---|---|---|---|"]
             last = family
+            if family in many:
+                out.append(f"| {many[family]} routines: `shim/{family.lower()}/{family.lower()}_routines.def` | | WATCH | "
+                           "`tests/preload/test_vendor_faults.sh` |")
         out.append(f"| `{symbol}` | {since} | {how} | {tests_for(symbol, found)} |")
     return "\n".join(out) + "\n"
 

@@ -7,6 +7,7 @@
 #include "shim/core/hash.h"
 #include "shim/core/seen.h"
 #include "shim/cublas/cublas_ledger.h"
+#include "shim/cublas/cublas_routines.h"
 #include "shim/loader/call.h"
 #include "shim/log/log.h"
 #include "shim/pins/pins.h"
@@ -37,6 +38,13 @@ MATVEC(cublasChemv_v2, cuComplex, int)
 MATVEC(cublasChemv_v2_64, cuComplex, int64_t)
 MATVEC(cublasZhemv_v2, cuDoubleComplex, int)
 MATVEC(cublasZhemv_v2_64, cuDoubleComplex, int64_t)
+
+void det_cublas_count_routine(enum det_call call, const void *handle, const void *caller)
+{
+    cublasHandle_t const of = (cublasHandle_t)(uintptr_t)handle;
+    if (!det_caller_is_vendor(caller))
+        det_cublas_count(call, det_cublas_handle_outcome(of, false));
+}
 
 /* One record per call and value. */
 static void observe(enum det_call call, const char *field, int64_t a, int64_t b)

@@ -13,8 +13,7 @@ static const char by_name[] = "explicit graph node";
 
 static void count_node(struct det_ledger_row *row, uint64_t graph, void *node)
 {
-    det_graph_added(
-        (CUgraph)(uintptr_t)graph, &(struct det_gnode){ .kernel = node, .row = row });
+    det_graph_added((CUgraph)(uintptr_t)graph, &(struct det_gnode){ .kernel = node, .row = row });
 }
 
 static void added(CUresult status, CUgraph graph, const CUgraphNode *node, const void *function)

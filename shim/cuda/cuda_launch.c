@@ -470,8 +470,7 @@ void det_launch_count(const struct det_launch *launch, CUresult status)
 {
     if (status != CUDA_SUCCESS || launch->row == NULL)
         return;
-    if (!launch->vendor ||
-        !det_vendor_kernel(launch->row, launch->capture, NULL, count_launch))
+    if (!launch->vendor || !det_vendor_kernel(launch->row, launch->capture, NULL, count_launch))
         count_launch(launch->row, launch->capture, NULL);
 }
 

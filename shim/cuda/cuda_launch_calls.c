@@ -117,8 +117,8 @@ DET_EXPORT CUresult cuLaunchCooperativeKernelMultiDevice(
         DET_REAL(cuLaunchCooperativeKernelMultiDevice)(launchParamsList, numDevices, flags);
     det_inside_begin();
     for (unsigned i = 0; status == CUDA_SUCCESS && i < numDevices; i++) {
-        struct det_ledger_row *const row = det_launch_row(
-            launchParamsList[i].function, launchParamsList[i].hStream, "several devices at once", NULL);
+        struct det_ledger_row *const row = det_launch_row(launchParamsList[i].function,
+            launchParamsList[i].hStream, "several devices at once", NULL);
         if (row != NULL)
             det_ledger_hit(row);
     }

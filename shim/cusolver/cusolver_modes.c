@@ -6,6 +6,7 @@
 #include "shim/core/hash.h"
 #include "shim/core/kept.h"
 #include "shim/core/seen.h"
+#include "shim/cusolver/cusolver_routines.h"
 #include "shim/loader/call.h"
 #include "shim/log/log.h"
 #include "shim/pins/pins.h"
@@ -84,6 +85,30 @@ DET_EXPORT cusolverStatus_t cusolverDnGetDeterministicMode(
     if (status == CUSOLVER_STATUS_SUCCESS && mode && det_kept_get(&kept, handle, MODE, &asked))
         *mode = (cusolverDeterministicMode_t)asked;
     return status;
+}
+
+static void count_routine(enum det_call call, bool left)
+{
+    static _Atomic(struct det_ledger_row *) rows[DET_N_CALLS][2];
+    struct det_ledger_row *row = rows[call][left];
+    if (!row) {
+        row = left ? det_ledger_row("call", det_call_name(call), DET_CLASS_UNCOVERED,
+                         DET_RULE_CUSOLVER_MODE, "the program allows results that differ")
+                   : det_ledger_row("call", det_call_name(call), DET_CLASS_VOUCHED,
+                         DET_RULE_CUSOLVER_MODE, "");
+        rows[call][left] = row;
+    }
+    det_ledger_hit(row);
+}
+
+void det_cusolver_count_routine(enum det_call call, const void *handle, const void *caller)
+{
+    int64_t asked = 0;
+    const bool allowed =
+        det_kept_get(&kept, handle, MODE, &asked) &&
+        decide((cusolverDeterministicMode_t)asked) == CUSOLVER_ALLOW_NON_DETERMINISTIC_RESULTS;
+    if (!det_caller_is_vendor(caller))
+        count_routine(call, allowed);
 }
 
 #define SETTING(symbol, field, params, a, b, ...)                                                  \

@@ -26,12 +26,13 @@ struct det_sparse_choice det_cusparse_spmv(
         ordered = CUSPARSE_SPMV_COO_ALG2;
     else if (format != CUSPARSE_FORMAT_CSR && format != CUSPARSE_FORMAT_CSC)
         return unchanged(asked, DET_CLASS_UNKNOWN, rule, "no document on this format");
-    /* CSC is CSR of the transposed matrix: only one of the two directions is a sum along rows, and it is not documented which */
+    /* CSC is CSR of the transposed matrix: only one of the two directions is a sum along rows, and no document says which of them
+     * CSR_ALG2 orders. Our kernels order both. */
+    if (format == CUSPARSE_FORMAT_CSC)
+        return unchanged(asked, DET_CLASS_UNCOVERED, rule, "CSC: no document says that it repeats");
     if (op != CUSPARSE_OPERATION_NON_TRANSPOSE)
         return unchanged(
             asked, DET_CLASS_UNCOVERED, rule, "transposed: no algorithm of cuSPARSE repeats");
-    if (format == CUSPARSE_FORMAT_CSC)
-        return unchanged(asked, DET_CLASS_UNKNOWN, rule, "no document on this format");
     return pinned(asked, ordered, rule);
 }
 

@@ -11,18 +11,6 @@ DET_EXPORT cusparseStatus_t cusparseCreate(cusparseHandle_t *handle)
     return DET_REAL(cusparseCreate)(handle);
 }
 
-/* Rows so that we reach the real ones of the program's own copy. */
-DET_EXPORT cusparseStatus_t cusparseGetVersion(cusparseHandle_t handle, int *version)
-{
-    return DET_REAL(cusparseGetVersion)(handle, version);
-}
-
-DET_EXPORT cusparseStatus_t cusparseSpMatGetFormat(
-    cusparseConstSpMatDescr_t matrix, cusparseFormat_t *format)
-{
-    return DET_REAL(cusparseSpMatGetFormat)(matrix, format);
-}
-
 /* A matrix that cuSPARSE does not know: the call will fail by itself. */
 static cusparseFormat_t format_of(cusparseConstSpMatDescr_t matrix, const void *caller)
 {
@@ -127,13 +115,14 @@ DET_EXPORT cusparseStatus_t cusparseSpMV(cusparseHandle_t handle, cusparseOperat
                 handle, op, alpha, a, x, beta, y, type, (cusparseSpMVAlg_t)choice.given, &need));
     cusparseStatus_t status = CUSPARSE_STATUS_SUCCESS;
     if (choice.cls == DET_CLASS_UNCOVERED && det_rule_acts(DET_RULE_CUSPARSE_SPMV_KERNEL)) {
-        const char *why = det_cusparse_spmv_kernel(handle, op, alpha, a, x, beta, y, type, &status);
+        const char *why =
+            det_cusparse_spmv_kernel(handle, op, alpha, a, x, beta, y, type, &status, caller);
         if (!why) {
             replaced(DET_NAME(cusparseSpMV), DET_RULE_CUSPARSE_SPMV_KERNEL, status);
             det_leave(DET_ID_cusparseSpMV);
             return status;
         }
-        if (format_of(a, caller) == CUSPARSE_FORMAT_CSR)
+        if (format_of(a, caller) != CUSPARSE_FORMAT_COO)
             choice.reason = why;
     }
     status = DET_REAL(cusparseSpMV)(
@@ -208,7 +197,7 @@ DET_EXPORT cusparseStatus_t cusparseSpMM(cusparseHandle_t handle, cusparseOperat
     cusparseStatus_t status = CUSPARSE_STATUS_SUCCESS;
     if (choice.cls == DET_CLASS_UNCOVERED && det_rule_acts(DET_RULE_CUSPARSE_SPMM_KERNEL)) {
         const char *why =
-            det_cusparse_spmm_kernel(handle, op, op_b, alpha, a, b, beta, c, type, &status);
+            det_cusparse_spmm_kernel(handle, op, op_b, alpha, a, b, beta, c, type, &status, caller);
         if (!why) {
             replaced(DET_NAME(cusparseSpMM), DET_RULE_CUSPARSE_SPMM_KERNEL, status);
             det_leave(DET_ID_cusparseSpMM);

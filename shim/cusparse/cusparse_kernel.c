@@ -8,10 +8,9 @@
 #include "replacements/sparse.h"
 #include "shim/loader/call.h"
 
-/* Driver and cuSPARSE functions that we do not wrap, by exported name. */
-#define DRIVER(name, type) ((type)(uintptr_t)det_driver_symbol(name))
-#define SPARSE(symbol)                                                                             \
-    ((__typeof__(&symbol))(uintptr_t)det_family_symbol(DET_FAMILY_CUSPARSE, #symbol))
+/* Driver functions that we do not wrap, by exported name; cuSPARSE functions of the copy that the program called. */
+#define DRIVER(name, type)     ((type)(uintptr_t)det_driver_symbol(name))
+#define SPARSE(symbol, caller) ((__typeof__(&symbol))(uintptr_t)det_real(DET_ID_##symbol, caller))
 
 typedef int (*current_fn)(void **context);
 typedef int (*load_fn)(void **module, const void *image);
@@ -90,11 +89,11 @@ static cusparseStatus_t launch(void *kernel, void *stream, struct det_sparse *p)
 }
 
 static const char *run(cusparseHandle_t handle, bool columns, const void *alpha, const void *beta,
-    struct det_sparse *p, int64_t nnz, cusparseStatus_t *status)
+    struct det_sparse *p, int64_t nnz, cusparseStatus_t *status, const void *caller)
 {
     enum { MOST_BLOCKS_LOG2 = 31, MOST_WORK_LOG2 = 36 };
-    const __typeof__(&cusparseGetPointerMode) get_mode = SPARSE(cusparseGetPointerMode);
-    const __typeof__(&cusparseGetStream) get_stream = SPARSE(cusparseGetStream);
+    const __typeof__(&cusparseGetPointerMode) get_mode = SPARSE(cusparseGetPointerMode, caller);
+    const __typeof__(&cusparseGetStream) get_stream = SPARSE(cusparseGetStream, caller);
     const capturing_fn capturing = DRIVER("cuStreamIsCapturing", capturing_fn);
     cusparsePointerMode_t mode = CUSPARSE_POINTER_MODE_DEVICE;
     cudaStream_t stream = NULL;
@@ -118,19 +117,24 @@ static const char *run(cusparseHandle_t handle, bool columns, const void *alpha,
     return NULL;
 }
 
+/* A CSC matrix is the CSR form of its transpose: `rows` and `columns` are those of the CSR form. */
 static const char *matrix_of(cusparseConstSpMatDescr_t a, struct det_sparse *p, int64_t *rows,
-    int64_t *columns, int64_t *nnz)
+    int64_t *columns, int64_t *nnz, bool *csc, const void *caller)
 {
-    const __typeof__(&cusparseConstCsrGet) get = SPARSE(cusparseConstCsrGet);
-    cusparseIndexType_t offset_type, column_type;
+    cusparseIndexType_t offset_type, index_type;
     cusparseIndexBase_t base;
     cudaDataType type;
     const void *offsets, *indices, *values;
-    if (!get || get(a, rows, columns, nnz, &offsets, &indices, &values, &offset_type, &column_type,
-                    &base, &type) != CUSPARSE_STATUS_SUCCESS)
-        return "ordered kernel: matrix is not CSR";
+    *csc = false;
+    if (SPARSE(cusparseConstCsrGet, caller)(a, rows, columns, nnz, &offsets, &indices, &values,
+            &offset_type, &index_type, &base, &type) != CUSPARSE_STATUS_SUCCESS) {
+        *csc = true;
+        if (SPARSE(cusparseConstCscGet, caller)(a, columns, rows, nnz, &offsets, &indices, &values,
+                &offset_type, &index_type, &base, &type) != CUSPARSE_STATUS_SUCCESS)
+            return "ordered kernel: matrix is neither CSR nor CSC";
+    }
     if (type != CUDA_R_32F || offset_type != CUSPARSE_INDEX_32I ||
-        column_type != CUSPARSE_INDEX_32I || *rows > INT32_MAX || *columns > INT32_MAX)
+        index_type != CUSPARSE_INDEX_32I || *rows > INT32_MAX || *columns > INT32_MAX)
         return "ordered kernel: only float32 with 32-bit indices";
     p->offsets = (uintptr_t)offsets;
     p->columns = (uintptr_t)indices;
@@ -142,19 +146,20 @@ static const char *matrix_of(cusparseConstSpMatDescr_t a, struct det_sparse *p, 
 
 const char *det_cusparse_spmv_kernel(cusparseHandle_t handle, cusparseOperation_t op,
     const void *alpha, cusparseConstSpMatDescr_t a, cusparseConstDnVecDescr_t x, const void *beta,
-    cusparseDnVecDescr_t y, cudaDataType type, cusparseStatus_t *status)
+    cusparseDnVecDescr_t y, cudaDataType type, cusparseStatus_t *status, const void *caller)
 {
-    const __typeof__(&cusparseConstDnVecGet) get = SPARSE(cusparseConstDnVecGet);
-    const bool transposed = op != CUSPARSE_OPERATION_NON_TRANSPOSE;
+    const __typeof__(&cusparseConstDnVecGet) get = SPARSE(cusparseConstDnVecGet, caller);
+    bool csc = false;
     struct det_sparse p = { .n = 1, .b_row = 1, .c_row = 1 };
     int64_t rows = 0, columns = 0, nnz = 0, n_x = 0, n_y = 0;
     const void *x_at = NULL, *y_at = NULL;
     cudaDataType x_type, y_type;
-    if (!alpha || !beta || type != CUDA_R_32F || !get)
+    if (!alpha || !beta || type != CUDA_R_32F)
         return "ordered kernel: only float32 with 32-bit indices";
-    const char *why = matrix_of(a, &p, &rows, &columns, &nnz);
+    const char *why = matrix_of(a, &p, &rows, &columns, &nnz, &csc, caller);
     if (why)
         return why;
+    const bool transposed = (op != CUSPARSE_OPERATION_NON_TRANSPOSE) != csc;
     p.n_outputs = (uint32_t)(transposed ? columns : rows);
     if (get(x, &n_x, &x_at, &x_type) != 0 || get(y, &n_y, &y_at, &y_type) != 0 ||
         x_type != CUDA_R_32F || y_type != CUDA_R_32F || n_y != p.n_outputs ||
@@ -163,7 +168,7 @@ const char *det_cusparse_spmv_kernel(cusparseHandle_t handle, cusparseOperation_
     p.b = (uintptr_t)x_at;
     p.c = (uintptr_t)y_at;
     det_inside_begin();
-    why = run(handle, transposed, alpha, beta, &p, nnz, status);
+    why = run(handle, transposed, alpha, beta, &p, nnz, status, caller);
     det_inside_end();
     return why;
 }
@@ -171,21 +176,22 @@ const char *det_cusparse_spmv_kernel(cusparseHandle_t handle, cusparseOperation_
 const char *det_cusparse_spmm_kernel(cusparseHandle_t handle, cusparseOperation_t op,
     cusparseOperation_t op_b, const void *alpha, cusparseConstSpMatDescr_t a,
     cusparseConstDnMatDescr_t b, const void *beta, cusparseDnMatDescr_t c, cudaDataType type,
-    cusparseStatus_t *status)
+    cusparseStatus_t *status, const void *caller)
 {
-    const __typeof__(&cusparseConstDnMatGet) get = SPARSE(cusparseConstDnMatGet);
-    const bool transposed = op != CUSPARSE_OPERATION_NON_TRANSPOSE;
+    const __typeof__(&cusparseConstDnMatGet) get = SPARSE(cusparseConstDnMatGet, caller);
+    bool csc = false;
     const bool b_transposed = op_b != CUSPARSE_OPERATION_NON_TRANSPOSE;
     struct det_sparse p = { .n = 0 };
     int64_t rows = 0, columns = 0, nnz = 0, b_rows, b_columns, b_ld, c_rows, c_columns, c_ld;
     const void *b_at = NULL, *c_at = NULL;
     cudaDataType b_type, c_type;
     cusparseOrder_t b_order, c_order;
-    if (!alpha || !beta || type != CUDA_R_32F || !get)
+    if (!alpha || !beta || type != CUDA_R_32F)
         return "ordered kernel: only float32 with 32-bit indices";
-    const char *why = matrix_of(a, &p, &rows, &columns, &nnz);
+    const char *why = matrix_of(a, &p, &rows, &columns, &nnz, &csc, caller);
     if (why)
         return why;
+    const bool transposed = (op != CUSPARSE_OPERATION_NON_TRANSPOSE) != csc;
     if (get(b, &b_rows, &b_columns, &b_ld, &b_at, &b_type, &b_order) != 0 ||
         get(c, &c_rows, &c_columns, &c_ld, &c_at, &c_type, &c_order) != 0 || b_type != CUDA_R_32F ||
         c_type != CUDA_R_32F || c_rows != (transposed ? columns : rows) || c_columns > INT32_MAX ||
@@ -202,7 +208,7 @@ const char *det_cusparse_spmm_kernel(cusparseHandle_t handle, cusparseOperation_
     p.c_row = c_order == CUSPARSE_ORDER_ROW ? c_ld : 1;
     p.c_column = c_order == CUSPARSE_ORDER_ROW ? 1 : c_ld;
     det_inside_begin();
-    why = run(handle, transposed, alpha, beta, &p, nnz, status);
+    why = run(handle, transposed, alpha, beta, &p, nnz, status, caller);
     det_inside_end();
     return why;
 }

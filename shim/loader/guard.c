@@ -91,7 +91,8 @@ void det_inside_end(void)
     det_guard.inside_ours--;
 }
 
-bool det_vendor_kernel(struct det_ledger_row *row, uint64_t where, void *node, det_count_kernel count)
+bool det_vendor_kernel(
+    struct det_ledger_row *row, uint64_t where, void *node, det_count_kernel count)
 {
     struct det_guard *const me = &det_guard;
     if (!(me->inside_families & LAUNCHING) || me->n_kernels == DET_MAX_VENDOR_KERNELS)

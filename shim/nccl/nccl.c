@@ -154,15 +154,80 @@ static void count(enum det_call call, enum outcome outcome)
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \
     }
-REDUCTION(ncclAllReduce,
+#define REDUCTION_BOTH(symbol, params, ...)                                                        \
+    REDUCTION(symbol, params, __VA_ARGS__)                                                         \
+    REDUCTION(p##symbol, params, __VA_ARGS__)
+REDUCTION_BOTH(ncclAllReduce,
     (const void *from, void *to, size_t n, ncclDataType_t type, ncclRedOp_t op, ncclComm_t comm,
         cudaStream_t stream),
     from, to, n, type, op, comm, stream)
-REDUCTION(ncclReduceScatter,
+REDUCTION_BOTH(ncclReduceScatter,
     (const void *from, void *to, size_t n, ncclDataType_t type, ncclRedOp_t op, ncclComm_t comm,
         cudaStream_t stream),
     from, to, n, type, op, comm, stream)
-REDUCTION(ncclReduce,
+REDUCTION_BOTH(ncclReduce,
     (const void *from, void *to, size_t n, ncclDataType_t type, ncclRedOp_t op, int root,
         ncclComm_t comm, cudaStream_t stream),
     from, to, n, type, op, root, comm, stream)
+
+/* Nothing is added up: the order does not matter. */
+#define MOVE(symbol, params, ...)                                                                  \
+    DET_EXPORT ncclResult_t symbol params                                                          \
+    {                                                                                              \
+        if (!det_enter(DET_ID_##symbol))                                                           \
+            return DET_REAL(symbol)(__VA_ARGS__);                                                  \
+        count(DET_ID_##symbol, ORDER_FREE);                                                        \
+        const ncclResult_t status = DET_REAL(symbol)(__VA_ARGS__);                                 \
+        det_leave(DET_ID_##symbol);                                                                \
+        return status;                                                                             \
+    }
+#define MOVE_BOTH(symbol, params, ...)                                                             \
+    MOVE(symbol, params, __VA_ARGS__)                                                              \
+    MOVE(p##symbol, params, __VA_ARGS__)
+MOVE_BOTH(ncclAllGather,
+    (const void *from, void *to, size_t n, ncclDataType_t type, ncclComm_t comm,
+        cudaStream_t stream),
+    from, to, n, type, comm, stream)
+MOVE_BOTH(ncclBroadcast,
+    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
+        cudaStream_t stream),
+    from, to, n, type, root, comm, stream)
+MOVE_BOTH(ncclBcast,
+    (void *at, size_t n, ncclDataType_t type, int root, ncclComm_t comm, cudaStream_t stream), at,
+    n, type, root, comm, stream)
+MOVE_BOTH(ncclSend,
+    (const void *from, size_t n, ncclDataType_t type, int peer, ncclComm_t comm,
+        cudaStream_t stream),
+    from, n, type, peer, comm, stream)
+MOVE_BOTH(ncclRecv,
+    (void *to, size_t n, ncclDataType_t type, int peer, ncclComm_t comm, cudaStream_t stream), to,
+    n, type, peer, comm, stream)
+MOVE_BOTH(ncclAlltoAll,
+    (const void *from, void *to, size_t n, ncclDataType_t type, ncclComm_t comm,
+        cudaStream_t stream),
+    from, to, n, type, comm, stream)
+MOVE_BOTH(ncclGather,
+    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
+        cudaStream_t stream),
+    from, to, n, type, root, comm, stream)
+MOVE_BOTH(ncclScatter,
+    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
+        cudaStream_t stream),
+    from, to, n, type, root, comm, stream)
+
+/* A group's kernels are launched by its end. The calls in between are all of the above, and counted. */
+#define GROUP(symbol)                                                                              \
+    ncclResult_t symbol(void);                                                                     \
+    DET_EXPORT ncclResult_t symbol(void)                                                           \
+    {                                                                                              \
+        if (!det_enter(DET_ID_##symbol))                                                           \
+            return DET_REAL(symbol)();                                                             \
+        det_call_belongs();                                                                        \
+        const ncclResult_t status = DET_REAL(symbol)();                                            \
+        det_leave(DET_ID_##symbol);                                                                \
+        return status;                                                                             \
+    }
+GROUP(ncclGroupStart)
+GROUP(pncclGroupStart)
+GROUP(ncclGroupEnd)
+GROUP(pncclGroupEnd)

@@ -2,6 +2,7 @@
  *
  * ordered when                                  vendor text
  * potrf, getrf: always                          cuSOLVER guide, "Deterministic Results": by default deterministic
+ * Xgesvdr: never                                a randomised method; no text says where its random numbers start
  * geqrf: unless the mode is ALLOW (2)           cuSOLVER guide, cusolverDnSetDeterministicMode: list of affected routines
  */
 #include <cusolverDn.h>
@@ -184,4 +185,59 @@ DOUBLE_API cusolverStatus_t cusolverDnDgeqrf(cusolverDnHandle_t handle, int m, i
 {
     (void)workspace, (void)elements;
     return queue(__func__, handle, (struct work){ QR, false, m, n, lda, A, tau, info });
+}
+
+/* The k largest singular values of a double matrix by the method's own name: random directions, some power steps, norms. */
+struct sketch {
+    int64_t m, n, k, steps;
+    const double *A;
+    double *S;
+};
+
+static void sketch_run(void *arg)
+{
+    const struct sketch *const j = arg;
+    double *const x = malloc((size_t)(j->n + j->m) * sizeof *x), *const y = x + j->n;
+    for (int64_t s = 0; s < j->k; s++) {
+        double norm = 0;
+        for (int64_t c = 0; c < j->n; c++)
+            x[c] = 1 + double_pick(1000) * 1e-3;
+        for (int64_t step = 0; step <= j->steps; step++) {
+            for (int64_t r = 0; r < j->m; r++) {
+                y[r] = 0;
+                for (int64_t c = 0; c < j->n; c++)
+                    y[r] += j->A[r + c * j->m] * x[c];
+            }
+            norm = 0;
+            for (int64_t c = 0; c < j->n; c++) {
+                x[c] = 0;
+                for (int64_t r = 0; r < j->m; r++)
+                    x[c] += j->A[r + c * j->m] * y[r];
+                norm += x[c] * x[c];
+            }
+            for (int64_t c = 0; c < j->n; c++)
+                x[c] /= sqrt(norm);
+        }
+        j->S[s] = sqrt(sqrt(norm));
+    }
+    free(x);
+}
+
+DOUBLE_API cusolverStatus_t cusolverDnXgesvdr(cusolverDnHandle_t handle, cusolverDnParams_t params,
+    signed char jobu, signed char jobv, int64_t m, int64_t n, int64_t k, int64_t p, int64_t niters,
+    cudaDataType type_a, void *A, int64_t lda, cudaDataType type_s, void *S, cudaDataType type_u,
+    void *U, int64_t ldu, cudaDataType type_v, void *V, int64_t ldv, cudaDataType compute,
+    void *device, size_t device_bytes, void *host, size_t host_bytes, int *info)
+{
+    (void)params, (void)p, (void)type_u, (void)U, (void)ldu, (void)type_v, (void)V, (void)ldv;
+    (void)compute, (void)device, (void)device_bytes, (void)host, (void)host_bytes, (void)info;
+    INJECT(__func__);
+    if (!handle || !A || !S || lda != m || k < 1 || k > n)
+        return CUSOLVER_STATUS_INVALID_VALUE;
+    if (jobu != 'N' || jobv != 'N' || type_a != CUDA_R_64F || type_s != CUDA_R_64F)
+        return CUSOLVER_STATUS_NOT_SUPPORTED;
+    struct sketch *const job = malloc(sizeof *job);
+    *job = (struct sketch){ m, n, k, niters, A, S };
+    return double_queue(handle->stream, sketch_run, job) ? CUSOLVER_STATUS_SUCCESS
+                                                         : CUSOLVER_STATUS_INTERNAL_ERROR;
 }

@@ -1,45 +1,10 @@
-/* The cuSPARSE double: float32 CSR (also as COO), 32-bit indices, base 0. Sums run in random order unless vendor text says otherwise:
+/* The cuSPARSE double: float32 CSR (also as COO and CSC), 32-bit indices, base 0. Sums run in random order unless vendor text says otherwise:
  * - SpMV CSR_ALG2 and COO_ALG2, not transposed: cuSPARSE guide, cusparseSpMV, "provides deterministic (bit-wise) results for each run";
  * - SpMM COO_ALG2: the same words in cusparseSpMM. CSR_ALG3 is NOT ordered in 12.6.3 and older, the version this double reports by default
  *   (CUDA 13.0 release notes, known issues); DOUBLES_CUSPARSE_VERSION sets another;
- * - SpGEMM other than CSR_ALG_NONDETERMINITIC.
+ * - SpGEMM DEFAULT, CSR_ALG_DETERMINITIC and ALG1 (cusparse_products.c).
  * DOUBLES_FAIL on a size getter makes an algorithm unsupported. See README.md. */
-#include <cusparse.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "tests/doubles/double.h"
-
-struct cusparseContext {
-    cudaStream_t stream;
-    cusparsePointerMode_t mode;
-};
-struct cusparseSpMatDescr {
-    cusparseFormat_t format;
-    int64_t rows, cols, nnz;
-    const int *offsets, *columns; /* COO: offsets holds row indices */
-    float *values;
-};
-struct cusparseDnVecDescr {
-    int64_t n;
-    float *at;
-};
-struct cusparseDnMatDescr {
-    int64_t rows, cols, ld;
-    float *at;
-    cusparseOrder_t order;
-};
-
-#define ENTER(name)                                                                                \
-    do {                                                                                           \
-        const int injected_ = double_fail(#name);                                                  \
-        double_trace(#name, "\"injected\":%d", injected_);                                         \
-        if (injected_)                                                                             \
-            return (cusparseStatus_t)injected_;                                                    \
-    } while (0)
-#define NEED(condition)                                                                            \
-    if (!(condition))                                                                              \
-    return CUSPARSE_STATUS_INVALID_VALUE
+#include "tests/doubles/cusparse_double.h"
 
 DOUBLE_API cusparseStatus_t cusparseCreate(cusparseHandle_t *handle)
 {
@@ -105,6 +70,15 @@ DOUBLE_API cusparseStatus_t cusparseCreateCoo(cusparseSpMatDescr_t *to, int64_t 
         return CUSPARSE_STATUS_NOT_SUPPORTED;
     return make(to, CUSPARSE_FORMAT_COO, rows, cols, nnz, row_indices, columns, values);
 }
+DOUBLE_API cusparseStatus_t cusparseCreateCsc(cusparseSpMatDescr_t *to, int64_t rows, int64_t cols,
+    int64_t nnz, void *offsets, void *row_indices, void *values, cusparseIndexType_t offset_type,
+    cusparseIndexType_t row_type, cusparseIndexBase_t base, cudaDataType type)
+{
+    if (offset_type != CUSPARSE_INDEX_32I || row_type != CUSPARSE_INDEX_32I || base ||
+        type != CUDA_R_32F)
+        return CUSPARSE_STATUS_NOT_SUPPORTED;
+    return make(to, CUSPARSE_FORMAT_CSC, rows, cols, nnz, offsets, row_indices, values);
+}
 DOUBLE_API cusparseStatus_t cusparseDestroySpMat(cusparseConstSpMatDescr_t matrix)
 {
     free((void *)(uintptr_t)matrix);
@@ -126,6 +100,17 @@ DOUBLE_API cusparseStatus_t cusparseConstCsrGet(cusparseConstSpMatDescr_t m, int
     *rows = m->rows, *cols = m->cols, *nnz = m->nnz, *offsets = m->offsets, *columns = m->columns;
     *values = m->values, *offset_type = *column_type = CUSPARSE_INDEX_32I, *base = 0,
     *type = CUDA_R_32F;
+    return CUSPARSE_STATUS_SUCCESS;
+}
+DOUBLE_API cusparseStatus_t cusparseConstCscGet(cusparseConstSpMatDescr_t m, int64_t *rows,
+    int64_t *cols, int64_t *nnz, const void **offsets, const void **row_indices,
+    const void **values, cusparseIndexType_t *offset_type, cusparseIndexType_t *row_type,
+    cusparseIndexBase_t *base, cudaDataType *type)
+{
+    NEED(m && m->format == CUSPARSE_FORMAT_CSC);
+    *rows = m->rows, *cols = m->cols, *nnz = m->nnz, *offsets = m->offsets;
+    *row_indices = m->columns, *values = m->values;
+    *offset_type = *row_type = CUSPARSE_INDEX_32I, *base = 0, *type = CUDA_R_32F;
     return CUSPARSE_STATUS_SUCCESS;
 }
 DOUBLE_API cusparseStatus_t cusparseCreateDnVec(
@@ -160,14 +145,22 @@ DOUBLE_API cusparseStatus_t cusparseConstDnMatGet(cusparseConstDnMatDescr_t m, i
     return CUSPARSE_STATUS_SUCCESS;
 }
 
+static int64_t owner_of(const struct cusparseSpMatDescr *a, int64_t i)
+{
+    int64_t owner = 0;
+    while (a->offsets[owner + 1] <= i)
+        owner++;
+    return owner;
+}
 static int64_t row_of(const struct cusparseSpMatDescr *a, int64_t i)
 {
     if (a->format == CUSPARSE_FORMAT_COO)
         return a->offsets[i];
-    int64_t row = 0;
-    while (a->offsets[row + 1] <= i)
-        row++;
-    return row;
+    return a->format == CUSPARSE_FORMAT_CSC ? a->columns[i] : owner_of(a, i);
+}
+static int64_t column_of(const struct cusparseSpMatDescr *a, int64_t i)
+{
+    return a->format == CUSPARSE_FORMAT_CSC ? owner_of(a, i) : a->columns[i];
 }
 
 /* to[i] += terms of op(A) row i times a column of B at `b` with this stride. */
@@ -184,15 +177,16 @@ static void multiply(void *arg)
     const struct job *j = arg;
     const int64_t n_out = j->transposed ? j->a.cols : j->a.rows;
     float *terms = malloc(sizeof(float) * ((size_t)j->a.nnz + 1));
-    int64_t *rows = malloc(sizeof(int64_t) * ((size_t)j->a.nnz + 1));
+    int64_t *rows = malloc(sizeof(int64_t) * ((size_t)j->a.nnz + 1)),
+            *columns = malloc(sizeof(int64_t) * ((size_t)j->a.nnz + 1));
     for (int64_t i = 0; i < j->a.nnz; i++)
-        rows[i] = row_of(&j->a, i);
+        rows[i] = row_of(&j->a, i), columns[i] = column_of(&j->a, i);
     for (int64_t out = 0; out < n_out; out++)
         for (int64_t column = 0; column < j->n_columns; column++) {
             size_t n = 0;
             for (int64_t i = 0; i < j->a.nnz; i++) {
-                const int64_t to = j->transposed ? j->a.columns[i] : rows[i],
-                              from = j->transposed ? rows[i] : j->a.columns[i];
+                const int64_t to = j->transposed ? columns[i] : rows[i],
+                              from = j->transposed ? rows[i] : columns[i];
                 if (to == out)
                     terms[n++] = j->a.values[i] * j->b[from * j->b_row + column * j->b_column];
             }
@@ -201,6 +195,7 @@ static void multiply(void *arg)
                   (j->beta == 0 ? 0 : j->beta * *at);
         }
     free(rows);
+    free(columns);
     free(terms);
 }
 
@@ -214,7 +209,7 @@ static cusparseStatus_t queue(cusparseHandle_t handle, const struct job *job)
 
 static bool spmv_ordered(const struct cusparseSpMatDescr *a, cusparseOperation_t op, int alg)
 {
-    return op == CUSPARSE_OPERATION_NON_TRANSPOSE &&
+    return op == CUSPARSE_OPERATION_NON_TRANSPOSE && a->format != CUSPARSE_FORMAT_CSC &&
            alg ==
                (a->format == CUSPARSE_FORMAT_COO ? CUSPARSE_SPMV_COO_ALG2 : CUSPARSE_SPMV_CSR_ALG2);
 }
@@ -231,6 +226,9 @@ DOUBLE_API cusparseStatus_t cusparseSpMV_bufferSize(cusparseHandle_t handle, cus
     (void)op, (void)type;
     ENTER(cusparseSpMV_bufferSize);
     NEED(handle && alpha && a && x && beta && y && n_bytes);
+    const char *launching = getenv("DOUBLES_LAUNCH_IN");
+    if (launching && strcmp(launching, __func__) == 0)
+        double_launch(handle->stream);
     *n_bytes = spmv_bytes(alg);
     return CUSPARSE_STATUS_SUCCESS;
 }

@@ -8,7 +8,8 @@
  * NCCL_TUNER_PLUGIN=none                        NCCL guide: a plugin that is present is loaded and may choose
  * Trees are drawn anew for every communicator (Megatron-LM docs/developer/determinism: "Tree" is refused).
  *
- * Not here: PAT, groups (calls in a group run at once), half types, scalars on the device, one process with several devices, gather and scatter.
+ * Calls in a group are queued when it ends, as NCCL launches them then. Not here: PAT, half types, scalars on the device, one process
+ * with several devices; moves of more than a slot.
  */
 #include <nccl.h>
 
@@ -30,6 +31,8 @@ enum { MOST_RANKS = 16, SLOT_BYTES = 1 << 18, MOST_WINDOWS = 16, MOST_OPS = 8, S
 struct shared {
     _Atomic uint32_t arrived, generation, attached;
     _Atomic uint32_t tree, pick; /* drawn by rank 0 */
+    _Atomic uint32_t
+        full[MOST_RANKS][MOST_RANKS]; /* a message from rank to rank lies in the sender's slot */
     char slots[MOST_RANKS][SLOT_BYTES];
 };
 
@@ -47,6 +50,8 @@ struct ncclComm {
     struct window windows[MOST_WINDOWS];
     double scalars[MOST_OPS]; /* of operations made by ncclRedOpCreatePreMulSum */
     int n_scalars;
+    char name[64];  /* of the shared memory */
+    int n_children; /* communicators made from this one, in an order all ranks agree on */
 };
 
 #define INJECT(call)                                                                               \
@@ -148,6 +153,7 @@ DOUBLE_API ncclResult_t pncclCommInitRank(ncclComm_t *made, int n_ranks, ncclUni
     comm->shared = shared;
     comm->rank = rank;
     comm->n_ranks = n_ranks;
+    snprintf(comm->name, sizeof comm->name, "%.60s", id.internal);
     if (rank == 0)
         atomic_store(&shared->tree, double_pick(1u << 30));
     double_trace("ncclCommInitRank", "\"algo\":\"%s\",\"tuner\":\"%s\"",
@@ -345,6 +351,51 @@ static void run(void *arg)
     }
 }
 
+/* --- groups: what a thread queues between Start and End is launched at the end */
+struct waiting {
+    void (*run)(void *arg);
+    void *arg;
+    cudaStream_t stream;
+};
+static __thread struct waiting group[64];
+static __thread int depth, n_waiting;
+
+static ncclResult_t launch(cudaStream_t stream, void (*work)(void *arg), void *arg)
+{
+    if (!depth)
+        return double_queue(stream, work, arg) ? ncclSuccess : ncclUnhandledCudaError;
+    if (n_waiting == 64)
+        return ncclInternalError;
+    group[n_waiting++] = (struct waiting){ work, arg, stream };
+    return ncclSuccess;
+}
+
+DOUBLE_API ncclResult_t pncclGroupStart(void)
+{
+    INJECT("ncclGroupStart");
+    depth++;
+    return ncclSuccess;
+}
+WITH_P(ncclGroupStart);
+
+DOUBLE_API ncclResult_t pncclGroupEnd(void)
+{
+    INJECT("ncclGroupEnd");
+    if (!depth)
+        return ncclInvalidUsage;
+    if (--depth)
+        return ncclSuccess;
+    const int n = n_waiting;
+    ncclResult_t status = ncclSuccess;
+    n_waiting = 0;
+    for (int i = 0; i < n; i++) {
+        const ncclResult_t one = launch(group[i].stream, group[i].run, group[i].arg);
+        status = one ? one : status;
+    }
+    return status;
+}
+WITH_P(ncclGroupEnd);
+
 static ncclResult_t queue(const char *call, struct reduction r, cudaStream_t stream)
 {
     INJECT(call);
@@ -356,7 +407,7 @@ static ncclResult_t queue(const char *call, struct reduction r, cudaStream_t str
     struct reduction *copy = malloc(sizeof *copy);
     *copy = r;
     double_trace(call, "\"n\":%zu,\"way\":%d", r.n, (int)r.way);
-    return double_queue(stream, run, copy) ? ncclSuccess : ncclUnhandledCudaError;
+    return launch(stream, run, copy);
 }
 
 DOUBLE_API ncclResult_t pncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t type,
@@ -389,3 +440,167 @@ DOUBLE_API ncclResult_t pncclReduce(const void *from, void *to, size_t n, ncclDa
         stream);
 }
 WITH_P(ncclReduce);
+
+/* --- moves: nothing is added up */
+enum move { ALL_GATHER, BROADCAST, ALL_TO_ALL, GATHER, SCATTER, SEND, RECV };
+struct moved {
+    struct ncclComm *comm;
+    enum move move;
+    const char *from;
+    char *to;
+    size_t n_bytes;
+    int root; /* or the peer */
+};
+
+static void collect(const struct moved *m)
+{
+    struct ncclComm *const comm = m->comm;
+    const size_t n = m->n_bytes;
+    const bool many = m->move == ALL_TO_ALL || (m->move == SCATTER && comm->rank == m->root);
+    if (m->from)
+        memcpy(comm->shared->slots[comm->rank], m->from, many ? n * (size_t)comm->n_ranks : n);
+    if (!barrier(comm))
+        return;
+    if (m->move == BROADCAST)
+        memcpy(m->to, comm->shared->slots[m->root], n);
+    else if (m->move == SCATTER)
+        memcpy(m->to, comm->shared->slots[m->root] + n * (size_t)comm->rank, n);
+    else if (m->move != GATHER || comm->rank == m->root)
+        for (int j = 0; j < comm->n_ranks; j++)
+            memcpy(m->to + n * (size_t)j,
+                comm->shared->slots[j] + (m->move == ALL_TO_ALL ? n * (size_t)comm->rank : 0), n);
+    barrier(comm);
+}
+
+static void exchange(const struct moved *m)
+{
+    struct shared *const s = m->comm->shared;
+    const int me = m->comm->rank;
+    if (m->move == SEND) {
+        for (int j = 0; j < m->comm->n_ranks; j++)
+            for (long i = 0; i < SPINS && atomic_load(&s->full[me][j]); i++)
+                sched_yield();
+        memcpy(s->slots[me], m->from, m->n_bytes);
+        atomic_store(&s->full[me][m->root], 1);
+        return;
+    }
+    for (long i = 0; i < SPINS && !atomic_load(&s->full[m->root][me]); i++)
+        sched_yield();
+    memcpy(m->to, s->slots[m->root], m->n_bytes);
+    atomic_store(&s->full[m->root][me], 0);
+}
+
+static void move_run(void *arg)
+{
+    const struct moved *m = arg;
+    if (m->move == SEND || m->move == RECV)
+        exchange(m);
+    else
+        collect(m);
+}
+
+static ncclResult_t move(
+    const char *call, struct moved m, size_t n, ncclDataType_t type, cudaStream_t stream)
+{
+    INJECT(call);
+    if (type != ncclFloat32 && type != ncclFloat64 && type != ncclInt32)
+        return ncclInvalidUsage;
+    m.n_bytes = n * (type == ncclFloat64 ? 8 : 4);
+    if (!m.comm || m.root < 0 || m.root >= m.comm->n_ranks)
+        return ncclInvalidArgument;
+    if (m.n_bytes * (size_t)m.comm->n_ranks > SLOT_BYTES)
+        return ncclInvalidUsage;
+    struct moved *const copy = malloc(sizeof *copy);
+    *copy = m;
+    return launch(stream, move_run, copy);
+}
+
+#define MOVE(name, params, kind, from, to, root)                                                   \
+    DOUBLE_API ncclResult_t p##name params                                                         \
+    {                                                                                              \
+        return move(#name, (struct moved){ comm, kind, from, to, 0, root }, n, type, stream);      \
+    }                                                                                              \
+    WITH_P(name);
+MOVE(ncclAllGather,
+    (const void *from, void *to, size_t n, ncclDataType_t type, ncclComm_t comm,
+        cudaStream_t stream),
+    ALL_GATHER, from, to, 0)
+MOVE(ncclBroadcast,
+    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
+        cudaStream_t stream),
+    BROADCAST, from, to, root)
+MOVE(ncclBcast,
+    (void *at, size_t n, ncclDataType_t type, int root, ncclComm_t comm, cudaStream_t stream),
+    BROADCAST, at, at, root)
+MOVE(ncclAlltoAll,
+    (const void *from, void *to, size_t n, ncclDataType_t type, ncclComm_t comm,
+        cudaStream_t stream),
+    ALL_TO_ALL, from, to, 0)
+MOVE(ncclGather,
+    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
+        cudaStream_t stream),
+    GATHER, from, to, root)
+MOVE(ncclScatter,
+    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
+        cudaStream_t stream),
+    SCATTER, from, to, root)
+MOVE(ncclSend,
+    (const void *from, size_t n, ncclDataType_t type, int peer, ncclComm_t comm,
+        cudaStream_t stream),
+    SEND, from, NULL, peer)
+MOVE(ncclRecv,
+    (void *to, size_t n, ncclDataType_t type, int peer, ncclComm_t comm, cudaStream_t stream), RECV,
+    NULL, to, peer)
+
+/* --- communicators made from others */
+static ncclResult_t child(
+    struct ncclComm *comm, ncclComm_t *made, const char *kind, int color, int n_ranks, int rank)
+{
+    ncclUniqueId id;
+    memset(&id, 0, sizeof id);
+    snprintf(
+        id.internal, sizeof id.internal, "%s_%s%d_%d", comm->name, kind, comm->n_children, color);
+    comm->n_children++;
+    return rank < 0 ? ncclSuccess : pncclCommInitRank(made, n_ranks, id, rank);
+}
+
+DOUBLE_API ncclResult_t pncclCommSplit(
+    ncclComm_t comm, int color, int key, ncclComm_t *made, ncclConfig_t *config)
+{
+    INJECT("ncclCommSplit");
+    (void)config;
+    if (!comm || !made)
+        return ncclInvalidArgument;
+    int *const mine = (int *)(void *)comm->shared->slots[comm->rank];
+    mine[0] = color, mine[1] = key;
+    if (!barrier(comm))
+        return ncclSystemError;
+    int n_ranks = 0, rank = 0;
+    for (int j = 0; j < comm->n_ranks; j++) {
+        const int *const theirs = (const int *)(const void *)comm->shared->slots[j];
+        n_ranks += theirs[0] == color;
+        rank += theirs[0] == color && (theirs[1] < key || (theirs[1] == key && j < comm->rank));
+    }
+    *made = NULL;
+    if (!barrier(comm))
+        return ncclSystemError;
+    return child(comm, made, "split", color, n_ranks, color == NCCL_SPLIT_NOCOLOR ? -1 : rank);
+}
+WITH_P(ncclCommSplit);
+
+DOUBLE_API ncclResult_t pncclCommShrink(ncclComm_t comm, int *excluded, int n_excluded,
+    ncclComm_t *made, ncclConfig_t *config, int flags)
+{
+    INJECT("ncclCommShrink");
+    (void)config, (void)flags;
+    if (!comm || !made || (n_excluded && !excluded))
+        return ncclInvalidArgument;
+    int rank = comm->rank;
+    for (int i = 0; i < n_excluded; i++) {
+        if (excluded[i] == comm->rank)
+            return ncclInvalidUsage;
+        rank -= excluded[i] < comm->rank;
+    }
+    return child(comm, made, "shrink", 0, comm->n_ranks - n_excluded, rank);
+}
+WITH_P(ncclCommShrink);

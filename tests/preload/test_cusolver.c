@@ -52,20 +52,40 @@ Test(cusolver, settings_are_observed)
     says("use_cusolver observed", loud, "cusolverDnSetEmulationStrategy");
 }
 
-/* The double has no cusolverDnXgesvdr, as an old library has not: it looks absent, although we export a wrapper. */
+/* cusolverDnXgesvdr: nobody says where its random numbers start, so nothing is claimed. */
+Test(cusolver, a_randomised_method_is_unknown_by_name)
+{
+    cr_expect_gt(distinct("use_cusolver randomised", plain, 5), 1);
+    cr_expect_gt(distinct("use_cusolver randomised", shim, 5), 1, "we change nothing");
+    const char *const kernels[] = { SHIM, "DETSHIM_LOG=stderr", "DOUBLES_KERNELS=1", NULL };
+    says("use_cusolver randomised", kernels,
+        "unknown cusolver.deterministic-mode cusolverDnXgesvdr 1x: a randomised method");
+    says("use_cusolver randomised", kernels, "run_to_run except: cusolverDnXgesvdr (");
+}
+
+/* Routines without a choice of algorithm: the guide's promise, or by name where the program asked for less and the rule is off. */
+Test(cusolver, routines_are_vouched_for)
+{
+    says("use_cusolver default", loud, "call name=cusolverDnDgeqrf class=vouched");
+    says("use_cusolver default", loud, "call name=cusolverDnDpotrf class=vouched");
+    const char *const off[] = { SHIM, "DETSHIM_LOG=stderr",
+        "DETSHIM_RULES=-cusolver.deterministic-mode", NULL };
+    says("use_cusolver allow", off, "call name=cusolverDnDgeqrf class=uncovered");
+}
+
+/* The double has no cusolverDnXgeqrf, as an old library has not: it looks absent, although we export a wrapper. */
 Test(cusolver, a_call_the_library_lacks_looks_absent)
 {
-    char *absent = lib_value("absent libcusolver.so.12 cusolverDnXgesvdr", shim, "found");
+    char *absent = lib_value("absent libcusolver.so.12 cusolverDnXgeqrf", shim, "found");
     char *present =
         lib_value("absent libcusolver.so.12 cusolverDnSetDeterministicMode", shim, "found");
     cr_expect_str_eq(absent, "0,0");
     cr_expect_str_eq(present, "1,1");
     free(absent);
     free(present);
-    char *nccl =
-        lib_value("absent libnccl.so.2 ncclCommSplit", shim, "found"); /* nor ncclCommShrink */
-    cr_expect_str_eq(nccl, "0,0");
-    free(nccl);
+    char *blas = lib_value("absent libcublas.so.13 cublasSgeam", shim, "found");
+    cr_expect_str_eq(blas, "0,0");
+    free(blas);
     char *profiler = lib_value("absent libnccl.so.2 pncclCommWindowRegister", shim, "found");
     cr_expect_str_eq(profiler, "1,1");
     free(profiler);

@@ -207,6 +207,41 @@ Test(cusparse_double, our_kernels_are_launched_once_equal_their_twins_and_are_cl
     compare("spmv csr 0 transposed dump", true, 1, 1, 0, "det_k_csr_columns_f32");
 }
 
+/* A CSC matrix is the CSR form of its transpose. */
+Test(cusparse_double, csc_spmv_runs_as_our_kernel_both_ways)
+{
+    covers("spmv csc 0", preloaded, "exact cusparse.spmv-transposed cusparseSpMV");
+    covers("spmv csc 3 transposed", preloaded, "exact cusparse.spmv-transposed cusparseSpMV");
+    static const char *const off[] = { SHIM, "DETSHIM_RULES=-cusparse.spmv-transposed", NULL };
+    uncovered("spmv csc 3", off, "CSC: no document says that it repeats");
+}
+
+/* cusparseSpGEMM_workEstimation cusparseSpGEMM_compute cusparseSpGEMM_copy, and the reuse form */
+Test(cusparse_double, spgemm_takes_the_default_algorithm)
+{
+    covers("spgemm csr 2", preloaded, "cusparse.spgemm cusparseSpGEMM_compute alg 2 -> 0");
+    covers("reuse csr 2", preloaded, "cusparse.spgemm cusparseSpGEMMreuse_compute alg 2 -> 0");
+    for (int alg = 0; alg < 4; alg += alg == 1 ? 2 : 1) {
+        char what[40];
+        snprintf(what, sizeof what, "spgemm csr %d", alg);
+        cr_expect_eq(distinct(what, plain, 3, 0), 1, "%s: documented to repeat", what);
+        cr_expect_eq(distinct(what, preloaded, 3, 0), 1, "%s", what);
+    }
+}
+
+/* cusparseSpGEMM_estimateMemory belongs to these. */
+Test(cusparse_double, spgemm_algorithms_without_a_document_are_unknown)
+{
+    for (int alg = 4; alg < 6; alg++) {
+        char what[40];
+        snprintf(what, sizeof what, "spgemm csr %d", alg);
+        cr_expect_gt(distinct(what, preloaded, 5, 0), 1, "%s", what);
+        struct child child = run(what, preloaded);
+        cr_expect(strstr(child.err, "no document on this algorithm"), "%s", child.err);
+        child_free(&child);
+    }
+}
+
 Test(cusparse_double, what_nothing_can_order_is_uncovered_by_name)
 {
     uncovered("spmv coo 0 transposed", preloaded, "transposed: no algorithm of cuSPARSE repeats");
@@ -244,8 +279,8 @@ Test(cusparse_double, injected_failures_arrive_as_they_are)
 
 Test(cusparse_double, random_calls_match, .timeout = 400)
 {
-    static const char *const kinds[] = { "random csr 1500", "random coo 1500" };
-    for (int i = 0; i < 2; i++) {
+    static const char *const kinds[] = { "random csr 1500", "random coo 1500", "random csc 1500" };
+    for (int i = 0; i < 3; i++) {
         cr_expect_gt(distinct(kinds[i], plain, 2, 0), 1);
         cr_expect_eq(distinct(kinds[i], preloaded, 2, 0), 1);
         struct child child = run(kinds[i], preloaded);

@@ -16,6 +16,47 @@ Test(nccl, reductions_run_along_rings, .timeout = 300)
     free(trace);
 }
 
+/* ncclGroupStart ncclGroupEnd: a group's sums; ncclCommSplit, ncclCommShrink: sums of a communicator made from another */
+Test(nccl, groups_and_children_run_along_rings, .timeout = 300)
+{
+    pinned("use_nccl 4 group", shim);
+    pinned("use_nccl 6 split", shim);
+    pinned("use_nccl 5 shrink", shim);
+    says("use_nccl 4 group", loud, "call name=ncclAllReduce class=pinned rule=nccl.ring");
+    says("use_nccl 4 group", loud, "call name=pncclAllReduce class=pinned rule=nccl.ring");
+    says("use_nccl 6 split", loud, "call name=ncclAllReduce class=pinned rule=nccl.ring");
+    char *algo = lib_value("use_nccl 1 all", shim, "algo"); /* ncclCommInitAll */
+    cr_expect_str_eq(algo, "Ring");
+    free(algo);
+}
+
+/* ncclAllGather ncclBroadcast ncclBcast ncclAlltoAll ncclGather ncclScatter ncclSend ncclRecv: no bit is touched, and the ledger
+ * knows whose kernels they launch */
+Test(nccl, moves_are_vouched_for)
+{
+    cr_expect_eq(distinct("use_nccl 4 moves", plain, 3), 1);
+    unchanged("use_nccl 4 moves", "bits");
+    static const char *const names[] = { "ncclAllGather", "pncclBroadcast", "ncclBcast",
+        "ncclAlltoAll", "ncclGather", "ncclScatter", "ncclSend", "ncclRecv" };
+    for (int i = 0; i < 8; i++) {
+        char line[100];
+        snprintf(line, sizeof line, "call name=%s class=vouched", names[i]);
+        says("use_nccl 4 moves", loud, line);
+    }
+    static const char *const launching[] = { SHIM, "DETSHIM_LOG=stderr", "DOUBLES_KERNELS=1",
+        NULL };
+    static const char *const ways[] = { "use_nccl 2 group", "use_nccl 2 moves",
+        "use_nccl 2 allreduce" };
+    for (int i = 0; i < 3; i++) {
+        struct child child = with_doubles(ways[i], launching);
+        cr_expect_eq(child.exit_status, 0, "%s%s", child.out, child.err);
+        cr_expect(
+            strstr(child.err, " 0 unknown, 0 uncovered") && !strstr(child.err, "double_kernel"),
+            "%s", child.err);
+        child_free(&child);
+    }
+}
+
 /* NCCL_WIN_ENABLE=1 by the user: the windows themselves lose the flag. ncclCommWindowRegister pncclCommWindowRegister
  * ncclCommInitRankConfig */
 Test(nccl, symmetric_windows_become_plain_ones, .timeout = 300)
@@ -39,7 +80,18 @@ Test(nccl, a_users_algorithm_is_kept_or_named)
     const char *const no_switch[] = { SHIM, "DETSHIM_LOG=stderr", "NCCL_ALGO=^NVLS", NULL };
     says("use_nccl 2 allreduce", tree, "field=NCCL_ALGO asked=Tree given=Tree action=conflict");
     says("use_nccl 2 allreduce", tree, "let NCCL choose another order");
-    says("use_nccl 2 allreduce", no_switch, "field=NCCL_ALGO asked=^NVLS given=^NVLS action=kept");
+    /* without the switch there are still trees, which may be built anew */
+    says("use_nccl 2 allreduce", no_switch, "asked=^NVLS given=^NVLS action=conflict");
+    says("use_nccl 2 allreduce", no_switch, "let NCCL choose another order");
+    static const char *const rings[] = { "NCCL_ALGO=ring", "NCCL_ALGO=^Tree",
+        "NCCL_ALGO=^NVLS,Tree", "NCCL_ALGO=^tree,nvls", "NCCL_ALGO=^CollnetChain,Tree,NVLS" };
+    for (int i = 0; i < 5; i++) {
+        const char *const env[] = { SHIM, "DETSHIM_LOG=stderr", rings[i], NULL };
+        says("use_nccl 2 allreduce", env, "action=kept");
+        cr_expect_eq(distinct("use_nccl 3 allreduce", env, 3), 1, "%s", rings[i]);
+    }
+    const char *const only_name[] = { SHIM, "DETSHIM_LOG=stderr", "NCCL_ALGO=^NVLSTree", NULL };
+    says("use_nccl 2 allreduce", only_name, "given=^NVLSTree action=conflict");
     char *trace = trace_of("use_nccl 2 allreduce", tree);
     cr_expect(strstr(trace, "\"algo\":\"Tree\""), "the user's value reaches NCCL: %s", trace);
     free(trace);

@@ -1,4 +1,4 @@
-/* cuSOLVER: QR with results that may differ, Cholesky, LU. Knows nothing of detshim. usage: use_cusolver allow|default|getter|sweep */
+/* cuSOLVER: QR with results that may differ, Cholesky, LU. Knows nothing of detshim. usage: use_cusolver allow|default|getter|sweep|randomised */
 #include <cusolverDn.h>
 
 #include "lib.h"
@@ -38,6 +38,15 @@ static void square(int n, int cholesky)
     free(host);
 }
 
+static void randomised(int m, int n, int k)
+{
+    double *A = lib_numbers((size_t)m * n, 1), *S = lib_numbers((size_t)k, 1);
+    const cudaDataType t = CUDA_R_64F;
+    GOOD(cusolverDnXgesvdr(handle, NULL, 'N', 'N', m, n, k, 2, 1, t, A, m, t, S, t, NULL, m, t,
+        NULL, n, t, NULL, 0, NULL, 0, lib_device(4)));
+    lib_take(S, (size_t)k * 8);
+}
+
 int main(int argc, char **argv)
 {
     const char *way = argc > 1 ? argv[1] : "";
@@ -69,6 +78,8 @@ int main(int argc, char **argv)
             const int n = 1 + (int)lib_random(10);
             qr(n + (int)lib_random(10), n);
         }
+    if (strcmp(way, "randomised") == 0)
+        randomised(30, 10, 3);
     qr(40, 12);
     square(9, 1);
     square(9, 0);

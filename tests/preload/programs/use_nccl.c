@@ -1,4 +1,4 @@
-/* NCCL between forked processes. Knows nothing of detshim. usage: use_nccl RANKS allreduce|reducescatter|reduce|windows|sweep
+/* NCCL between forked processes. Knows nothing of detshim. usage: use_nccl RANKS allreduce|reducescatter|reduce|windows|scaled|group|moves|split|shrink|all|sweep
  * The id is made by the parent before it forks, as launchers do; every rank prints its own bits through the parent. */
 #include <nccl.h>
 
@@ -40,6 +40,59 @@ static void reduce(
         OK(CU(cuCtxSynchronize)());
 }
 
+/* Two sums in one group, nested; launched by the outer end. */
+static void grouped(ncclComm_t comm)
+{
+    float *a = lib_numbers(3000, 0), *b = lib_numbers(3000, 0);
+    double *c = lib_numbers(500, 1);
+    GOOD(ncclGroupStart());
+    GOOD(ncclAllReduce(a, a, 3000, ncclFloat32, ncclSum, comm, NULL));
+    GOOD(pncclGroupStart());
+    GOOD(pncclAllReduce(c, c, 500, ncclFloat64, ncclSum, comm, NULL));
+    GOOD(pncclGroupEnd());
+    GOOD(ncclAllReduce(b, b, 3000, ncclFloat32, ncclAvg, comm, NULL));
+    GOOD(ncclGroupEnd());
+    lib_take(a, 12000), lib_take(b, 12000), lib_take(c, 4000);
+}
+
+/* Every call that only moves data; each by its plain or its p name. */
+static void moves(ncclComm_t comm, int ranks, int rank)
+{
+    enum { N = 100 };
+    const size_t all = N * (size_t)ranks * 4;
+    float *from = lib_numbers(N * (size_t)ranks, 0), *to = lib_numbers(N * (size_t)ranks, 0);
+    const ncclDataType_t t = ncclFloat32;
+    GOOD(ncclAllGather(from, to, N, t, comm, NULL));
+    lib_take(to, all);
+    GOOD(pncclBroadcast(from, to, N, t, 0, comm, NULL));
+    GOOD(ncclBcast(to, N, t, ranks - 1, comm, NULL));
+    GOOD(ncclAlltoAll(from, to, N, t, comm, NULL));
+    lib_take(to, all);
+    GOOD(ncclGather(from, to, N, t, 0, comm, NULL));
+    GOOD(ncclScatter(from, to, N, t, ranks - 1, comm, NULL));
+    lib_take(to, all);
+    GOOD(ncclGroupStart());
+    GOOD(ncclSend(from, N, t, (rank + 1) % ranks, comm, NULL));
+    GOOD(ncclRecv(to, N, t, (rank + ranks - 1) % ranks, comm, NULL));
+    GOOD(ncclGroupEnd());
+    lib_take(to, all);
+}
+
+/* Sums in a communicator made from another: two halves, or all but the first rank. */
+static void in_child(ncclComm_t comm, int ranks, int rank, int shrink)
+{
+    ncclComm_t made = NULL;
+    int first = 0;
+    if (!shrink)
+        GOOD(ncclCommSplit(comm, rank % 2, -rank, &made, NULL));
+    else if (rank)
+        GOOD(ncclCommShrink(comm, &first, 1, &made, NULL, 0));
+    if (!made)
+        return;
+    reduce(made, ranks, rank, "allreduce", 3000, 0, ncclSum);
+    GOOD(ncclCommDestroy(made));
+}
+
 static void run(int ranks, int rank, ncclUniqueId id, const char *way)
 {
     static const char *const ways[] = { "allreduce", "reducescatter", "reduce" };
@@ -60,6 +113,15 @@ static void run(int ranks, int rank, ncclUniqueId id, const char *way)
             &op, (void *)&half, ncclFloat32, ncclScalarHostImmediate, comm));
         lib_state = 99 + (uint64_t)rank;
         reduce(comm, ranks, rank, "allreduce", 5000, 0, op);
+    } else if (strcmp(way, "group") == 0) {
+        lib_state = 99 + (uint64_t)rank;
+        grouped(comm);
+    } else if (strcmp(way, "moves") == 0) {
+        lib_state = 99 + (uint64_t)rank;
+        moves(comm, ranks, rank);
+    } else if (strcmp(way, "split") == 0 || strcmp(way, "shrink") == 0) {
+        lib_state = 99 + (uint64_t)rank;
+        in_child(comm, ranks, rank, strcmp(way, "shrink") == 0);
     } else if (strcmp(way, "sweep") == 0)
         for (int i = 0; i < 200;
              i++) { /* all ranks draw the same shapes, and numbers of their own */
@@ -94,6 +156,13 @@ int main(int argc, char **argv)
             ncclCommWindowRegister(NULL, NULL, 0, &window, 1),
             ncclAllReduce(NULL, NULL, 4, ncclFloat32, ncclSum, NULL, NULL));
         return 0;
+    }
+    if (strcmp(way, "all") == 0) { /* one process, all its devices */
+        ncclComm_t comm;
+        drv_start();
+        GOOD(ncclCommInitAll(&comm, 1, NULL));
+        printf("result algo=%s\n", getenv("NCCL_ALGO") ? getenv("NCCL_ALGO") : "unset");
+        return ncclCommDestroy(comm);
     }
     GOOD(ncclGetUniqueId(&id));
     if (strcmp(way, "id") == 0) {
