@@ -112,7 +112,8 @@ struct det_ptx_twin_options {
     /* Leave out the text of kernels (n_kernels of the twin, its order) that the compiler refused; NULL: none. What the twin
      * says about kernels and variables stays the same, so indices and slots made before remain right. */
     const bool *without;
-    bool beside; /* the kernels only: to stand behind the original's text, whose head, variables and functions they use */
+    bool
+        beside; /* the kernels only: to stand behind the original's text, whose head, variables and functions they use */
 };
 /** Twin of all kernels classified EXACT (of all, for identity). DET_E_NOT_FOUND when there is none. */
 enum det_err det_ptx_make_twin(const struct det_ptx_module *module,
