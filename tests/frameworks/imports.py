@@ -2,11 +2,13 @@
 
 The independent count: nvcc puts one 24-byte record per translation unit into .nvFatBinSegment, and its start-up code registers
 each with the runtime; where device code was linked (-rdc), the records of its parts hold relocatable code and only the record of
-the linked whole is registered. A library that shares its runtime (__cudaRegisterFatBinary is undefined or exported, so that ours comes first) does so through our hook; one with
-a runtime of its own inside (cuBLAS, the XLA plugin) keeps that call to itself, and we see its kernels at the driver instead.
+the linked whole is registered. A library that shares its runtime (__cudaRegisterFatBinary is undefined or exported, so that ours
+comes first, or looked up by name) does so through our hook; one with a runtime of its own inside (cuBLAS, the XLA plugin) keeps that call to itself, and
+we see its kernels at the driver instead.
 """
 import glob
 import json
+import mmap
 import os
 import re
 import statistics
@@ -60,6 +62,15 @@ def records(path):
     return sum(low <= holds.get(record + 8, 0) < low + length for record in range(at, at + size, RECORD))
 
 
+def registers_elsewhere(path):
+    """Does the library hand its records to a runtime outside itself? By symbol, or, as XLA's stubs do, by a name it looks up in
+    libcudart: then it holds that name but no runtime of its own, which would hold the name of the driver it opens."""
+    if re.search(r" (?:UND|DEFAULT +\d+) __cudaRegisterFatBinary\b", readelf("--dyn-syms", path)):
+        return True
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return text.find(b"\0__cudaRegisterFatBinary\0") >= 0 and text.find(b"libcuda.so.1\0") < 0
+
+
 def sections(mapped):
     """(records registered through the shared runtime, records of libraries with a runtime inside)"""
     shared = inside = 0
@@ -69,7 +80,7 @@ def sections(mapped):
         n = records(path)
         if not n:
             continue
-        if re.search(r" (?:UND|DEFAULT +\d+) __cudaRegisterFatBinary\b", readelf("--dyn-syms", path)):
+        if registers_elsewhere(path):
             shared += n
         else:
             inside += n
