@@ -151,7 +151,7 @@ $(B)/programs/%: tests/programs/%.c $(wildcard tests/programs/*.h) $(B)/setup.mk
 FLAGS_digits_mlp := -DDIGITS_ROOT='"$(CURDIR)"'
 FLAGS_digits_nvrtc := $(FLAGS_digits_mlp)
 FLAGS_digits_cnn := $(FLAGS_digits_mlp)
-LIBS_digits_cnn = -L$(CUDA_HOME)/lib -lcudnn
+LIBS_digits_cnn = -L$(CUDA_HOME)/lib -lcudnn -lcublas
 LIBS_digits_nvrtc = -l:libnvrtc.so.13 -Wl,-rpath,$(CUDA_HOME)/lib
 programs: $(programs)
 
@@ -231,7 +231,7 @@ test: $(bench_deps) $(unit_tests) $(child_tests) ## everything that needs no GPU
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(unit_tests) $(child_tests) $(script_tests)
 one: $(bench_deps) $(filter %/$(T),$(unit_tests) $(child_tests)) ## one test program: make one T=test_x
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/run_tests.sh $(B)/tap $(filter %/$(T) %/$(T).sh,$(unit_tests) $(child_tests) $(script_tests))
-demo: all softgpu programs ## an unmodified training program: plain runs differ, preloaded runs match
+demo: all softgpu $(doubles) programs ## an unmodified training program: plain runs differ, preloaded runs match
 	@B=$(abspath $(B)) CUDA_HOME=$(CUDA_HOME) tools/demo.sh
 
 -include tools/more.mk

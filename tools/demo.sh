@@ -62,7 +62,16 @@ else
     echo "On the software GPU: every run draws a new random schedule of blocks and warps."
 fi
 show_program digits_mlp "plain nvcc -cudart shared" "$@"
+libraries="cuDNN and cuBLAS"
+if [ "$gpu" = software ]; then
+    gpu_path=$B/doubles:$gpu_path libraries="$libraries, here our doubles of them: real results, in random order unless asked for the documented one"
+fi
 show_program digits_nvrtc "driver API, kernels compiled at run time by NVRTC" "$@"
+if LD_LIBRARY_PATH=$gpu_path ldd "$B/programs/digits_cnn" | grep -q 'not found'; then
+    printf '\ndigits_cnn: left out, cuDNN or cuBLAS is not installed\n'
+else
+    show_program digits_cnn "$libraries" "$@"
+fi
 echo
 if [ "$failed" = 0 ]; then
     echo "demo: plain runs differ, preloaded runs are equal bit for bit"

@@ -57,11 +57,34 @@ static bool fits(const struct cudnnTensorStruct *x, const struct cudnnFilterStru
            y->w == out_size(x->w, c->pad_w, w->w, c->stride_w, c->dilation_w);
 }
 
-/* Input coordinate under (output, tap), -1 outside. */
-static int input_at(int out, int tap, int pad, int stride, int dilation, int size)
+/* Input coordinate under (output, tap), -1 outside: a table for one direction, by output and tap. */
+struct map {
+    int n_out, n_taps;
+    int *at;
+};
+
+static struct map map_of(int n_out, int n_taps, int pad, int stride, int dilation, int size)
 {
-    const int at = out * stride - pad + tap * dilation;
-    return at < 0 || at >= size ? -1 : at;
+    struct map m = { n_out, n_taps, malloc(sizeof(int) * (size_t)(n_out * n_taps + 1)) };
+    for (int out = 0; out < n_out; out++)
+        for (int tap = 0; tap < n_taps; tap++) {
+            const int at = out * stride - pad + tap * dilation;
+            m.at[out * n_taps + tap] = at < 0 || at >= size ? -1 : at;
+        }
+    return m;
+}
+
+/* The reverse: the output whose tap lies over an input coordinate, -1 where there is none. */
+static struct map reverse_of(int n_in, int n_taps, int pad, int stride, int dilation, int n_out)
+{
+    struct map m = { n_in, n_taps, malloc(sizeof(int) * (size_t)(n_in * n_taps + 1)) };
+    for (int in = 0; in < n_in; in++)
+        for (int tap = 0; tap < n_taps; tap++) {
+            const int at = in + pad - tap * dilation;
+            m.at[in * n_taps + tap] =
+                at < 0 || at % stride || at / stride >= n_out ? -1 : at / stride;
+        }
+    return m;
 }
 
 static size_t X(const struct job *j, int n, int c, int h, int w)
@@ -77,81 +100,125 @@ static size_t W(const struct job *j, int k, int c, int r, int s)
     return (((size_t)k * j->w.c + c) * j->w.h + r) * j->w.w + s;
 }
 
+static struct map rows_of(const struct job *j)
+{
+    return map_of(j->y.h, j->w.h, j->c.pad_h, j->c.stride_h, j->c.dilation_h, j->x.h);
+}
+static struct map columns_of(const struct job *j)
+{
+    return map_of(j->y.w, j->w.w, j->c.pad_w, j->c.stride_w, j->c.dilation_w, j->x.w);
+}
+
+static float forward_one(const struct job *j, const struct map *rows, const struct map *columns,
+    int n, int k, int h, int w)
+{
+    float sum = 0;
+    for (int c = 0; c < j->x.c; c++)
+        for (int r = 0; r < j->w.h; r++) {
+            const int y = rows->at[h * rows->n_taps + r];
+            if (y < 0)
+                continue;
+            const float *const from = &j->x_at[X(j, n, c, y, 0)], *by = &j->w_at[W(j, k, c, r, 0)];
+            for (int s = 0; s < j->w.w; s++) {
+                const int x = columns->at[w * columns->n_taps + s];
+                if (x >= 0)
+                    sum += from[x] * by[s];
+            }
+        }
+    return sum;
+}
+
 static void forward(void *arg)
 {
     const struct job *j = arg;
+    const struct map rows = rows_of(j), columns = columns_of(j);
     for (int n = 0; n < j->y.n; n++)
         for (int k = 0; k < j->y.c; k++)
             for (int h = 0; h < j->y.h; h++)
-                for (int w = 0; w < j->y.w; w++) {
-                    float sum = 0;
-                    for (int c = 0; c < j->x.c; c++)
-                        for (int r = 0; r < j->w.h; r++)
-                            for (int s = 0; s < j->w.w; s++) {
-                                const int y = input_at(h, r, j->c.pad_h, j->c.stride_h,
-                                              j->c.dilation_h, j->x.h),
-                                          x = input_at(w, s, j->c.pad_w, j->c.stride_w,
-                                              j->c.dilation_w, j->x.w);
-                                if (y >= 0 && x >= 0)
-                                    sum += j->x_at[X(j, n, c, y, x)] * j->w_at[W(j, k, c, r, s)];
-                            }
-                    blend(&j->to[Y(j, n, k, h, w)], j->alpha, sum, j->beta);
-                }
+                for (int w = 0; w < j->y.w; w++)
+                    blend(&j->to[Y(j, n, k, h, w)], j->alpha,
+                        forward_one(j, &rows, &columns, n, k, h, w), j->beta);
+    free(rows.at);
+    free(columns.at);
 }
 
 /* dW[k,c,r,s] = sum over n,h,w of dY * X. */
+static size_t filter_terms(const struct job *j, const struct map *rows, const struct map *columns,
+    int k, int c, int r, int s, float *terms)
+{
+    size_t n_terms = 0;
+    for (int n = 0; n < j->y.n; n++)
+        for (int h = 0; h < j->y.h; h++) {
+            const int y = rows->at[h * rows->n_taps + r];
+            if (y < 0)
+                continue;
+            const float *const from = &j->x_at[X(j, n, c, y, 0)], *by = &j->y_at[Y(j, n, k, h, 0)];
+            for (int w = 0; w < j->y.w; w++) {
+                const int x = columns->at[w * columns->n_taps + s];
+                if (x >= 0)
+                    terms[n_terms++] = from[x] * by[w];
+            }
+        }
+    return n_terms;
+}
+
 static void backward_filter(void *arg)
 {
     const struct job *j = arg;
+    const struct map rows = rows_of(j), columns = columns_of(j);
     float *terms = malloc(sizeof(float) * ((size_t)j->y.n * j->y.h * j->y.w + 1));
     for (int k = 0; k < j->w.k; k++)
         for (int c = 0; c < j->w.c; c++)
             for (int r = 0; r < j->w.h; r++)
                 for (int s = 0; s < j->w.w; s++) {
-                    size_t n_terms = 0;
-                    for (int n = 0; n < j->y.n; n++)
-                        for (int h = 0; h < j->y.h; h++)
-                            for (int w = 0; w < j->y.w; w++) {
-                                const int y = input_at(h, r, j->c.pad_h, j->c.stride_h,
-                                              j->c.dilation_h, j->x.h),
-                                          x = input_at(w, s, j->c.pad_w, j->c.stride_w,
-                                              j->c.dilation_w, j->x.w);
-                                if (y >= 0 && x >= 0)
-                                    terms[n_terms++] =
-                                        j->x_at[X(j, n, c, y, x)] * j->y_at[Y(j, n, k, h, w)];
-                            }
-                    blend(&j->to[W(j, k, c, r, s)], j->alpha,
-                        double_sum_f32(terms, n_terms, j->ordered), j->beta);
+                    const size_t n = filter_terms(j, &rows, &columns, k, c, r, s, terms);
+                    blend(&j->to[W(j, k, c, r, s)], j->alpha, double_sum_f32(terms, n, j->ordered),
+                        j->beta);
                 }
     free(terms);
+    free(rows.at);
+    free(columns.at);
 }
 
 /* dX[n,c,y,x] = sum over k and the taps that reach it. */
+static size_t data_terms(const struct job *j, const struct map *rows, const struct map *columns,
+    int n, int c, int y, int x, float *terms)
+{
+    size_t n_terms = 0;
+    for (int k = 0; k < j->w.k; k++)
+        for (int r = 0; r < j->w.h; r++) {
+            const int h = rows->at[y * rows->n_taps + r];
+            if (h < 0)
+                continue;
+            const float *const from = &j->y_at[Y(j, n, k, h, 0)], *by = &j->w_at[W(j, k, c, r, 0)];
+            for (int s = 0; s < j->w.w; s++) {
+                const int w = columns->at[x * columns->n_taps + s];
+                if (w >= 0)
+                    terms[n_terms++] = from[w] * by[s];
+            }
+        }
+    return n_terms;
+}
+
 static void backward_data(void *arg)
 {
     const struct job *j = arg;
+    const struct map rows = reverse_of(
+                         j->x.h, j->w.h, j->c.pad_h, j->c.stride_h, j->c.dilation_h, j->y.h),
+                     columns = reverse_of(
+                         j->x.w, j->w.w, j->c.pad_w, j->c.stride_w, j->c.dilation_w, j->y.w);
     float *terms = malloc(sizeof(float) * ((size_t)j->w.k * j->w.h * j->w.w + 1));
     for (int n = 0; n < j->x.n; n++)
         for (int c = 0; c < j->x.c; c++)
             for (int y = 0; y < j->x.h; y++)
                 for (int x = 0; x < j->x.w; x++) {
-                    size_t n_terms = 0;
-                    for (int k = 0; k < j->w.k; k++)
-                        for (int r = 0; r < j->w.h; r++)
-                            for (int s = 0; s < j->w.w; s++) {
-                                const int h = y + j->c.pad_h - r * j->c.dilation_h,
-                                          w = x + j->c.pad_w - s * j->c.dilation_w;
-                                if (h % j->c.stride_h || w % j->c.stride_w || h < 0 || w < 0 ||
-                                    h / j->c.stride_h >= j->y.h || w / j->c.stride_w >= j->y.w)
-                                    continue;
-                                terms[n_terms++] =
-                                    j->y_at[Y(j, n, k, h / j->c.stride_h, w / j->c.stride_w)] *
-                                    j->w_at[W(j, k, c, r, s)];
-                            }
+                    const size_t n_terms = data_terms(j, &rows, &columns, n, c, y, x, terms);
                     blend(&j->to[X(j, n, c, y, x)], j->alpha,
                         double_sum_f32(terms, n_terms, j->ordered), j->beta);
                 }
     free(terms);
+    free(rows.at);
+    free(columns.at);
 }
 
 /* Ordered algorithms want workspace, so that a substitute has to find some. */

@@ -29,6 +29,12 @@ static uint32_t next(void)
     return (uint32_t)(state >> 32);
 }
 
+/* 0 … n-1 by multiplication; lock held. */
+static uint32_t below(uint32_t n)
+{
+    return (uint32_t)((uint64_t)next() * n >> 32);
+}
+
 uint32_t double_pick(uint32_t n)
 {
     pthread_mutex_lock(&lock);
@@ -42,7 +48,7 @@ double double_time_ms(void)
     return 0.01 + double_pick(100000) * 1e-5;
 }
 
-/* A random permutation, then random grouping into a few partial sums: blocks that race to one address. */
+/* A random permutation, then random grouping into a few partial sums: blocks that race to one address. One lock for all draws. */
 #define SUM(name, type)                                                                            \
     type name(const type *terms, size_t n, bool ordered)                                           \
     {                                                                                              \
@@ -54,15 +60,17 @@ double double_time_ms(void)
         }                                                                                          \
         type *mixed = malloc((n ? n : 1) * sizeof *mixed);                                         \
         memcpy(mixed, terms, n * sizeof *mixed);                                                   \
+        pthread_mutex_lock(&lock);                                                                 \
         for (size_t i = n; i > 1; i--) {                                                           \
-            const size_t j = double_pick((uint32_t)i);                                             \
+            const size_t j = below((uint32_t)i);                                                   \
             const type kept = mixed[i - 1];                                                        \
             mixed[i - 1] = mixed[j];                                                               \
             mixed[j] = kept;                                                                       \
         }                                                                                          \
-        const uint32_t groups = 1 + double_pick(8);                                                \
+        const uint32_t groups = 1 + below(8);                                                      \
         for (size_t i = 0; i < n; i++)                                                             \
-            partial[double_pick(groups)] += mixed[i];                                              \
+            partial[below(groups)] += mixed[i];                                                    \
+        pthread_mutex_unlock(&lock);                                                               \
         for (uint32_t i = 0; i < groups; i++)                                                      \
             total += partial[i];                                                                   \
         free(mixed);                                                                               \

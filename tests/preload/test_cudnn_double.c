@@ -205,12 +205,13 @@ Test(cudnn_double, two_thousand_random_calls_match, .timeout = 400)
 static struct child train(const char *options, const char *preload)
 {
     const char *const env[] = { DOUBLE, preload, "DETSHIM_CACHE=off", "DETSHIM_LOG", "DET_SEED",
-        "SOFTGPU_SEED", NULL };
-    struct child child = child_shell(env, 300, "exec " CNN " %s", options);
+        "SOFTGPU_SEED", "DOUBLES_KERNELS=1", NULL };
+    struct child child = child_shell(with_next_seed(env), 300, "exec " CNN " %s", options);
     cr_assert_eq(child.exit_status, 0, "%s%s", child.out, child.err);
     return child;
 }
 
+/* cuDNN and cuBLAS in one program, each launching kernels of its own beside the program's. */
 Test(cudnn_double, a_convolutional_network_repeats, .timeout = 300)
 {
     struct child bare[2], full[2];
@@ -221,13 +222,25 @@ Test(cudnn_double, a_convolutional_network_repeats, .timeout = 300)
     cr_expect_str_neq(bare[0].out, bare[1].out, "negative control");
     cr_expect_str_eq(full[0].out, full[1].out);
     cr_expect(strstr(full[0].err, " 0 unknown, 0 uncovered"), "%s", full[0].err);
+    cr_expect(strstr(full[0].err, "cublas.autotune cublasGemmEx algo 999 -> -1 4x"), "%s",
+        full[0].err);
 }
 
 Test(cudnn_double, the_convolutional_network_learns, .timeout = 300)
 {
-    struct child child = train("", SHIM);
-    double accuracy = 0;
-    const char *at = strstr(child.out, "test accuracy ");
-    cr_assert(at && sscanf(at, "test accuracy %lf", &accuracy) == 1, "%s", child.out);
-    cr_expect_geq(accuracy, 0.95);
+    struct child bare[2], full[2];
+    for (int i = 0; i < 2; i++) {
+        bare[i] = train("", "LD_PRELOAD");
+        full[i] = train("", SHIM);
+        double accuracy[2] = { 0, 0 };
+        const char *at = strstr(bare[i].out, "test accuracy "),
+                   *under = strstr(full[i].out, "test accuracy ");
+        cr_assert(at && sscanf(at, "test accuracy %lf", &accuracy[0]) == 1, "%s", bare[i].out);
+        cr_assert(
+            under && sscanf(under, "test accuracy %lf", &accuracy[1]) == 1, "%s", full[i].out);
+        cr_expect_geq(accuracy[0], 0.95);
+        cr_expect_geq(accuracy[1], 0.95);
+    }
+    cr_expect_str_neq(bare[0].out, bare[1].out, "negative control");
+    cr_expect_str_eq(full[0].out, full[1].out);
 }

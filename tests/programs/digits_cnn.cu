@@ -1,5 +1,6 @@
-// A small convolutional network learns handwritten digits through cuDNN, as ordinary programs do: algorithms by cudnnFind…, the
-// workspace it reports, kernels of its own for loss and update. All seeds are fixed. usage: digits_cnn [--epochs N] [--steps N] [--data DIR]
+// A small convolutional network learns handwritten digits through cuDNN and cuBLAS, as ordinary programs do: algorithms by cudnnFind…,
+// the workspace it reports, a dense layer whose gradient's algorithm cuBLAS times, kernels of its own for loss and update. All seeds are fixed. usage: digits_cnn [--epochs N] [--steps N] [--data DIR]
+#include <cublas_v2.h>
 #include <cudnn.h>
 #include <math.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 enum { BATCH = 32, BLOCK = 128 };
 static const float one = 1, zero = 0;
 static cudnnHandle_t cudnn;
+static cublasHandle_t cublas;
 
 static float *device(size_t n)
 {
@@ -106,6 +108,16 @@ static void find_algorithms(struct layer *l)
     l->workspace = device(l->n_bytes / 4 + 64);
 }
 
+static float *weights_at(int n, int n_inputs)
+{
+    float *host = (float *)malloc(sizeof(float) * n), *at = device(n);
+    for (int i = 0; i < n; i++)
+        host[i] = random_uniform() * sqrtf(6.0f / n_inputs);
+    CHECK(cudaMemcpy(at, host, sizeof(float) * n, cudaMemcpyHostToDevice));
+    free(host);
+    return at;
+}
+
 static struct layer layer(int c, int in, int k, int window, int pad)
 {
     struct layer l = {};
@@ -119,12 +131,7 @@ static struct layer layer(int c, int in, int k, int window, int pad)
     CHECK(cudnnSetConvolution2dDescriptor(
         l.how, pad, pad, 1, 1, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
     const int n = n_weights(&l), n_y = BATCH * k * l.out * l.out;
-    float *host = (float *)malloc(sizeof(float) * n);
-    for (int i = 0; i < n; i++)
-        host[i] = random_uniform() * sqrtf(6.0f / (c * window * window));
-    l.w_at = device(n), l.dw = device(n), l.w_speed = device(n);
-    CHECK(cudaMemcpy(l.w_at, host, sizeof(float) * n, cudaMemcpyHostToDevice));
-    free(host);
+    l.w_at = weights_at(n, c * window * window), l.dw = device(n), l.w_speed = device(n);
     l.b_at = device(k), l.db = device(k), l.b_speed = device(k);
     l.y_at = device(n_y), l.dy = device(n_y), l.dx = device(BATCH * c * in * in);
     find_algorithms(&l);
@@ -148,15 +155,47 @@ static void backward(const struct layer *l, const float *x, bool wants_dx)
             l->data_algo, l->workspace, l->n_bytes, &zero, l->x, l->dx));
 }
 
-static void step(const struct layer *l, float rate)
+static void step(float *w, const float *dw, float *speed, int n, float rate)
 {
-    update<<<(n_weights(l) + BLOCK - 1) / BLOCK, BLOCK>>>(
-        l->w_at, l->dw, l->w_speed, n_weights(l), rate);
-    update<<<1, BLOCK>>>(l->b_at, l->db, l->b_speed, l->k, rate);
+    update<<<(n + BLOCK - 1) / BLOCK, BLOCK>>>(w, dw, speed, n, rate);
+}
+
+struct dense { // all outputs see all inputs; one column a sample
+    int in, out;
+    cudnnTensorDescriptor_t y, bias;
+    float *w_at, *dw, *w_speed, *b_at, *db, *b_speed, *y_at, *dy, *dx;
+};
+
+static struct dense dense(int in, int out)
+{
+    struct dense d = {};
+    d.in = in, d.out = out, d.y = tensor(BATCH, out, 1, 1), d.bias = tensor(1, out, 1, 1);
+    d.w_at = weights_at(in * out, in), d.dw = device(in * out), d.w_speed = device(in * out);
+    d.b_at = device(out), d.db = device(out), d.b_speed = device(out);
+    d.y_at = device(BATCH * out), d.dy = device(BATCH * out), d.dx = device(BATCH * in);
+    return d;
+}
+
+static void forward(const struct dense *d, const float *x)
+{
+    CHECK(cublasSgemm(cublas, CUBLAS_OP_T, CUBLAS_OP_N, d->out, BATCH, d->in, &one, d->w_at, d->in,
+        x, d->in, &zero, d->y_at, d->out));
+    CHECK(cudnnAddTensor(cudnn, &one, d->bias, d->b_at, &one, d->y, d->y_at));
+}
+
+static void backward(const struct dense *d, const float *x)
+{
+    CHECK(cublasGemmEx(cublas, CUBLAS_OP_N, CUBLAS_OP_T, d->in, d->out, BATCH, &one, x, CUDA_R_32F,
+        d->in, d->dy, CUDA_R_32F, d->out, &zero, d->dw, CUDA_R_32F, d->in, CUBLAS_COMPUTE_32F,
+        CUBLAS_GEMM_AUTOTUNE));
+    CHECK(cudnnConvolutionBackwardBias(cudnn, &one, d->y, d->dy, &zero, d->bias, d->db));
+    CHECK(cublasSgemm(cublas, CUBLAS_OP_N, CUBLAS_OP_N, d->in, BATCH, d->out, &one, d->w_at, d->in,
+        d->dy, d->out, &zero, d->dx, d->in));
 }
 
 struct network {
-    struct layer first, second, last;
+    struct layer first, second; // neighbours: walked by pointer
+    struct dense last;
     cudnnActivationDescriptor_t relu;
     cudnnPoolingDescriptor_t pool;
     cudnnTensorDescriptor_t pooled;
@@ -182,7 +221,7 @@ static void forward_all(const struct network *n)
 
 static void backward_all(const struct network *n, float rate)
 {
-    backward(&n->last, n->second_relu, true);
+    backward(&n->last, n->second_relu);
     CHECK(cudnnActivationBackward(cudnn, n->relu, &one, n->second.y, n->second_relu, n->second.y,
         n->last.dx, n->second.y, n->second.y_at, &zero, n->second.y, n->second.dy));
     backward(&n->second, n->pooled_at, true);
@@ -191,7 +230,13 @@ static void backward_all(const struct network *n, float rate)
     CHECK(cudnnActivationBackward(cudnn, n->relu, &one, n->first.y, n->first_relu, n->first.y,
         n->d_first_relu, n->first.y, n->first.y_at, &zero, n->first.y, n->first.dy));
     backward(&n->first, n->x, false);
-    step(&n->first, rate), step(&n->second, rate), step(&n->last, rate);
+    for (const struct layer *l = &n->first; l <= &n->second; l++) {
+        step(l->w_at, l->dw, l->w_speed, n_weights(l), rate);
+        step(l->b_at, l->db, l->b_speed, l->k, rate);
+    }
+    const struct dense *const d = &n->last;
+    step(d->w_at, d->dw, d->w_speed, d->in * d->out, rate);
+    step(d->b_at, d->db, d->b_speed, d->out, rate);
 }
 
 static int hits_of(const struct network *n)
@@ -207,8 +252,9 @@ static struct network make_network(void)
 {
     struct network n = {};
     CHECK(cudnnCreate(&cudnn));
+    CHECK(cublasCreate(&cublas));
     n.first = layer(1, 8, 8, 3, 1), n.second = layer(8, 4, 16, 3, 1),
-    n.last = layer(16, 4, DIGITS_CLASSES, 4, 0);
+    n.last = dense(16 * 4 * 4, DIGITS_CLASSES);
     CHECK(cudnnCreateActivationDescriptor(&n.relu));
     CHECK(cudnnSetActivationDescriptor(n.relu, CUDNN_ACTIVATION_RELU, CUDNN_NOT_PROPAGATE_NAN, 0));
     CHECK(cudnnCreatePoolingDescriptor(&n.pool));
@@ -223,17 +269,20 @@ static struct network make_network(void)
     return n;
 }
 
+static void hash_of(const float *at, int n, uint64_t *hash)
+{
+    static float host[4096];
+    CHECK(cudaMemcpy(host, at, sizeof(float) * n, cudaMemcpyDeviceToHost));
+    for (int i = 0; i < n * 4; i++)
+        *hash = (*hash ^ ((unsigned char *)host)[i]) * 1099511628211u;
+}
+
 static void weights_hash(const struct network *n)
 {
-    const struct layer *const layers[] = { &n->first, &n->second, &n->last };
     uint64_t hash = 1469598103934665603u;
-    static float host[4096];
-    for (int l = 0; l < 3; l++) {
-        CHECK(cudaMemcpy(
-            host, layers[l]->w_at, sizeof(float) * n_weights(layers[l]), cudaMemcpyDeviceToHost));
-        for (int i = 0; i < n_weights(layers[l]) * 4; i++)
-            hash = (hash ^ ((unsigned char *)host)[i]) * 1099511628211u;
-    }
+    hash_of(n->first.w_at, n_weights(&n->first), &hash);
+    hash_of(n->second.w_at, n_weights(&n->second), &hash);
+    hash_of(n->last.w_at, n->last.in * n->last.out, &hash);
     printf("result weights=%016llx\n", (unsigned long long)hash);
 }
 
@@ -282,6 +331,7 @@ int main(int argc, char **argv)
         hits += hits_of(&n);
     }
     printf("test accuracy %.4f\n", (double)hits / n_test);
+    CHECK(cublasDestroy(cublas));
     CHECK(cudnnDestroy(cudnn));
     weights_hash(&n);
     return 0;
