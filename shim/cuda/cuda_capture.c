@@ -51,14 +51,28 @@ BEGIN(cuStreamBeginCapture, (CUstream hStream), (hStream))
 BEGIN(cuStreamBeginCapture_ptsz, (CUstream hStream), (hStream))
 BEGIN(cuStreamBeginCapture_v2, (CUstream hStream, CUstreamCaptureMode mode), (hStream, mode))
 BEGIN(cuStreamBeginCapture_v2_ptsz, (CUstream hStream, CUstreamCaptureMode mode), (hStream, mode))
-BEGIN(cuStreamBeginCaptureToGraph,
-    (CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies,
-        const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode),
-    (hStream, hGraph, dependencies, dependencyData, numDependencies, mode))
-BEGIN(cuStreamBeginCaptureToGraph_ptsz,
-    (CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies,
-        const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode),
-    (hStream, hGraph, dependencies, dependencyData, numDependencies, mode))
+/* Into a graph that may hold twins of ours: what depends on a kernel depends on its fold. */
+#define BEGIN_TO_GRAPH(symbol)                                                                     \
+    DET_EXPORT CUresult symbol(CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies,  \
+        const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode)   \
+    {                                                                                              \
+        if (!det_enter(DET_ID_##symbol))                                                           \
+            return DET_REAL(symbol)(                                                               \
+                hStream, hGraph, dependencies, dependencyData, numDependencies, mode);             \
+                                                                                                   \
+        struct det_behind swap;                                                                    \
+        const CUgraphNode *const deps = det_graph_behind(&swap, dependencies, numDependencies);    \
+        dependencyData =                                                                           \
+            det_graph_behind_edges(&swap, dependencies, dependencyData, numDependencies);          \
+        const CUresult status =                                                                    \
+            DET_REAL(symbol)(hStream, hGraph, deps, dependencyData, numDependencies, mode);        \
+        det_graph_behind_free(&swap);                                                              \
+        began(status);                                                                             \
+        det_leave(DET_ID_##symbol);                                                                \
+        return status;                                                                             \
+    }
+BEGIN_TO_GRAPH(cuStreamBeginCaptureToGraph)
+BEGIN_TO_GRAPH(cuStreamBeginCaptureToGraph_ptsz)
 
 static uint64_t ending(CUstream stream, bool per_thread)
 {
@@ -72,8 +86,10 @@ static void ended(uint64_t id, CUgraph graph)
 {
     const int saved = errno;
     atomic_fetch_sub(&n_captures, 1);
-    if (id != 0)
-        det_graph_capture_end(id, graph);
+    if (id != 0) {
+        bool conditional;
+        det_graph_capture_end(id, graph != NULL ? det_graph_root(graph, &conditional) : NULL);
+    }
     errno = saved;
 }
 

@@ -28,8 +28,9 @@ struct job {
     struct det_params params;
     CUlaunchAttribute attrs[DET_MAX_LAUNCH_ATTR];
     unsigned n_attrs, shared_bytes;
-    bool cooperative, identity, only_check;
-    unsigned code;          /* of the unit, for the context's device */
+    bool cooperative, identity;
+    struct det_launch_node *node; /* to be filled instead of a launch */
+    unsigned code;                /* of the unit, for the context's device */
     bool capped, too_large; /* the capped twin is used; the ordinary one needs too many registers */
     struct det_ledger_row *row; /* where the twin's launch is counted */
     struct det_order order;
@@ -268,13 +269,12 @@ static void node_targets(const struct job *job, struct det_gnode *node)
     memcpy(node->target, job->targets, node->n_targets * sizeof *node->target);
 }
 
-static void captured(struct job *job, struct det_table *table, struct det_report *report,
-    CUdeviceptr head, CUgraphNode kernel)
+static struct det_gnode node_of(
+    const struct job *job, struct det_table *table, struct det_report *report, CUdeviceptr head)
 {
     struct det_gnode node = {
-        .kernel = kernel,
-        .fold = det_graph_last_node(job->launch->stream),
         .row = job->row,
+        .exact = job->row,
         .unbound = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
             DET_RULE_ATOMICS_EXACT, "graph shares accumulators"),
         .unordered = det_ledger_row("kernel", job->kern->name, DET_CLASS_UNCOVERED,
@@ -294,7 +294,44 @@ static void captured(struct job *job, struct det_table *table, struct det_report
         .shared_extra = job->shared_bytes - job->launch->shared_bytes,
     };
     node_targets(job, &node);
+    return node;
+}
+
+static void captured(struct job *job, struct det_table *table, struct det_report *report,
+    CUdeviceptr head, CUgraphNode kernel)
+{
+    struct det_gnode node = node_of(job, table, report, head);
+    node.kernel = kernel;
+    node.fold = det_graph_last_node(job->launch->stream);
     det_graph_captured(job->capture, &node);
+}
+
+/* Table lock held. All that two nodes of a graph need; what the host writes to constants is copied before the graph runs. */
+static const char *fill_node(struct job *job, struct det_table *table)
+{
+    struct det_launch_node *const out = job->node;
+    CUdeviceptr head = 0;
+    CUresult status = det_table_reserve(table, slots_asked(job), NULL);
+    if (status == CUDA_SUCCESS)
+        status = det_table_head(table, job->twin, NULL, &head);
+    struct det_report *const report =
+        status == CUDA_SUCCESS ? det_table_report(table, job->row, job->kern->name) : NULL;
+    if (report == NULL)
+        return "no memory for accumulators";
+    const char *const why = det_params_make(&out->params, job->launch->params, job->launch->extra,
+        job->plan->ptx->n_params, job->plan->twin->table_offset);
+    if (why != NULL)
+        return why;
+    out->params.table = head;
+    if (out->params.buffer != NULL)
+        memcpy(out->params.buffer + job->plan->twin->table_offset, &head, sizeof head);
+    out->node = node_of(job, table, report, head);
+    out->node.by_name = job->twin->n_consts != 0;
+    out->function = job->fn->function;
+    out->fold = job->fold;
+    out->fold_grid = det_acc_fold_grid(blocks_touched(job, table), job->ctx->n_sms);
+    out->shared_bytes = job->shared_bytes;
+    return NULL;
 }
 
 /* Table lock held. NULL when done, with job->status for the program. */
@@ -346,19 +383,23 @@ static const char *run(struct job *job)
     if (why == NULL)
         why = det_params_make(&job->params, job->launch->params, job->launch->extra,
             job->plan->ptx->n_params, job->plan->twin->table_offset);
-    if (why != NULL || job->only_check)
+    if (why != NULL)
         return why;
+    if (job->identity && job->node != NULL)
+        return "explicit graph node";
     if (job->identity) {
         if (copy_constants(job) != CUDA_SUCCESS)
             return "driver refused to copy constants";
         job->status = launch_twin(job);
         return refused_at_once(job->status) ? "driver refused the twin's launch" : NULL;
     }
-    struct det_table *const table = det_table_get(job->ctx, job->launch->stream, job->capture);
+    struct det_table *table = job->node != NULL ? job->node->table : NULL;
+    if (table == NULL)
+        table = det_table_get(job->ctx, job->launch->stream, job->capture);
     if (table == NULL)
         return "out of memory";
     pthread_mutex_lock(&table->lock);
-    why = queue(job, table);
+    why = job->node != NULL ? fill_node(job, table) : queue(job, table);
     pthread_mutex_unlock(&table->lock);
     return why;
 }
@@ -399,8 +440,10 @@ static bool job_start(struct job *job, struct det_launch *launch)
     /* Where all devices are of one kind, an ordinary launch needs no question to the driver. */
     struct det_ctx *ctx = NULL;
     unsigned code = 0;
+    if (launch->context != NULL && (ctx = det_ctx_get(launch->context)) == NULL)
+        return false;
     if (kern->unit->n_codes > 1) {
-        if ((ctx = det_ctx_of(launch->stream)) == NULL)
+        if (ctx == NULL && (ctx = det_ctx_of(launch->stream)) == NULL)
             return false;
         code = det_code_index(kern->unit, ctx->sm);
     }
@@ -415,7 +458,8 @@ static bool job_start(struct job *job, struct det_launch *launch)
     job->code = code;
     job->row = plan->row;
     job->fold = NULL;
-    job->capped = job->too_large = job->only_check = false;
+    job->capped = job->too_large = false;
+    job->node = NULL;
     job->n_attrs = 0;
     job->identity = plan->cls != DET_CLASS_EXACT;
     job->capture = launch->capture;
@@ -441,27 +485,40 @@ bool det_launch_try(struct det_launch *launch, CUresult *status)
     return true;
 }
 
-const char *det_launch_check(struct det_launch *launch, struct det_gnode *node)
+/* A node of a module's function runs in the module's context; of a library's kernel where the program says, or now. */
+static CUcontext node_context(const struct det_launch *launch)
+{
+    const struct det_kern *const kern = det_fn_find(launch->function);
+    return kern != NULL && !kern->unit->library ? kern->unit->ctx : launch->context;
+}
+
+const char *det_launch_node(struct det_launch *launch, struct det_launch_node *out)
 {
     struct job job;
     const char *why = NULL;
+    struct det_table *const given = out->table;
+    memset(&out->params, 0, sizeof out->params);
+    launch->context = node_context(launch);
     launch->capture = 0;
     if (!job_start(&job, launch))
-        return "graph node changed";
-    job.only_check = true;
-    if (!with_context(&job, &why))
-        return why;
-    if (job.twin != node->twin)
-        return "graph node changed";
-    node_targets(&job, node);
-    return NULL;
+        return launch->row != NULL ? "" : "explicit graph node";
+    out->ctx = job.ctx;
+    if (out->only_context)
+        return "explicit graph node";
+    job.node = out;
+    job.capture = det_mix(det_serial()) | 1; /* key of a table nobody else has */
+    if (with_context(&job, &why))
+        return NULL;
+    out->table = given;
+    launch->row =
+        det_ledger_row("kernel", job.kern->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why);
+    return why;
 }
 
 static void count_launch(struct det_ledger_row *row, uint64_t capture, void *node)
 {
-    (void)node;
     if (capture != 0)
-        det_graph_captured(capture, &(struct det_gnode){ .row = row });
+        det_graph_captured(capture, &(struct det_gnode){ .kernel = node, .row = row });
     else
         det_ledger_hit(row);
 }
@@ -470,8 +527,9 @@ void det_launch_count(const struct det_launch *launch, CUresult status)
 {
     if (status != CUDA_SUCCESS || launch->row == NULL)
         return;
-    if (!launch->vendor || !det_vendor_kernel(launch->row, launch->capture, NULL, count_launch))
-        count_launch(launch->row, launch->capture, NULL);
+    CUgraphNode const node = launch->capture != 0 ? det_graph_last_node(launch->stream) : NULL;
+    if (!launch->vendor || !det_vendor_kernel(launch->row, launch->capture, node, count_launch))
+        count_launch(launch->row, launch->capture, node);
 }
 
 struct det_ledger_row *det_launch_row(

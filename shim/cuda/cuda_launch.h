@@ -3,6 +3,7 @@
 #define DET_CUDA_LAUNCH_H
 
 #include "shim/cuda/cuda_decide.h"
+#include "shim/cuda/cuda_graph.h"
 #include "shim/cuda/cuda_state.h"
 
 enum { DET_MAX_LAUNCH_ATTR = 32 };
@@ -15,6 +16,7 @@ struct det_launch {
     void **params, **extra;
     const CUlaunchConfig *config; /* of the Ex form, else NULL */
     bool cooperative;
+    CUcontext context; /* of a graph's node; NULL: the stream's */
     /* filled by det_launch_try */
     struct det_ledger_row *row; /* where the original is counted if it is launched after all */
     uint64_t capture;           /* captured now: counted when the graph is launched */
@@ -25,10 +27,6 @@ struct det_launch {
  *  the caller launches the original and then calls det_launch_count. */
 bool det_launch_try(struct det_launch *launch, CUresult *status);
 void det_launch_count(const struct det_launch *launch, CUresult status);
-struct det_gnode;
-/** May the twin of launch->function run with what `launch` says, in place of the twin a graph's node already holds? NULL, and
- *  the targets in `node`; or why not. Nothing is queued. */
-const char *det_launch_check(struct det_launch *launch, struct det_gnode *node);
 /** Row of a kernel that is started in a way we never rewrite; NULL when it cannot be known. *vendor, where asked for: as above. */
 struct det_ledger_row *det_launch_row(
     const void *function, CUstream stream, const char *why, bool *vendor);
@@ -59,5 +57,21 @@ uint64_t det_params_read(void *const *params, void **extra, const uint32_t *offs
 /** Attributes of an extended launch for the twin. NULL, or why the original must run. */
 const char *det_attrs_make(const CUlaunchConfig *config, CUlaunchAttribute out[DET_MAX_LAUNCH_ATTR],
     unsigned *n_out, bool *cooperative);
+
+/* --- kernels as nodes of graphs --- */
+
+/** A twin and its fold as nodes. */
+struct det_launch_node {
+    struct det_table *table; /* in: of the branch it continues; NULL: one of its own */
+    bool only_context;       /* in: find the context, nothing else */
+    struct det_ctx *ctx;     /* out, also when there is no twin; NULL unknown */
+    struct det_gnode node;   /* all but its handles and its branch */
+    CUfunction function, fold;
+    unsigned fold_grid, shared_bytes;
+    struct det_params params; /* caller frees it */
+};
+/** The twin of launch->function with what `launch` says. NULL and *out; or why the program's own kernel must be the node,
+ *  counted in launch->row. Nothing is queued. */
+const char *det_launch_node(struct det_launch *launch, struct det_launch_node *out);
 
 #endif

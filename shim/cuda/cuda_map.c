@@ -307,6 +307,13 @@ struct det_ctx *det_ctx_current(void)
     return context_get(current, current);
 }
 
+struct det_ctx *det_ctx_get(CUcontext handle)
+{
+    CUcontext current = NULL;
+    det_driver()->cuCtxGetCurrent(&current);
+    return context_get(handle, current);
+}
+
 struct det_ctx *det_ctx_of(CUstream stream)
 {
     const struct det_driver *const cu = det_driver();

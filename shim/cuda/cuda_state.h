@@ -215,6 +215,7 @@ struct det_kern *det_kern_get(struct det_unit *unit, const char *name);
 /** The context a launch on `stream` runs in, its record made when new. NULL when there is none. */
 struct det_ctx *det_ctx_of(CUstream stream);
 struct det_ctx *det_ctx_current(void);
+struct det_ctx *det_ctx_get(CUcontext handle);
 /** Context record without making one. */
 struct det_ctx *det_ctx_find(CUcontext handle);
 /** Forget a context that is being destroyed: its modules, twins and tables. */
