@@ -9,6 +9,7 @@ struct job {
     float *to;
     float alpha, beta;
     bool ordered;
+    int algo; /* forward: algorithms add in orders of their own, each in one */
 };
 
 DOUBLE_API cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t c, int pad_h,
@@ -113,8 +114,9 @@ static float forward_one(const struct job *j, const struct map *rows, const stru
     int n, int k, int h, int w)
 {
     float sum = 0;
-    for (int c = 0; c < j->x.c; c++)
+    for (int i = 0; i < j->x.c; i++)
         for (int r = 0; r < j->w.h; r++) {
+            const int c = j->algo == 1 ? j->x.c - 1 - i : i;
             const int y = rows->at[h * rows->n_taps + r];
             if (y < 0)
                 continue;
@@ -280,7 +282,7 @@ DOUBLE_API cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const voi
     if ((unsigned)algo > 2)
         return CUDNN_STATUS_NOT_SUPPORTED;
     const struct job job = { *x, *y, *w, *c, x_at, w_at, NULL, y_at, *(const float *)alpha,
-        *(const float *)beta, true };
+        *(const float *)beta, true, algo };
     QUEUE(handle, forward, job);
 }
 
@@ -299,7 +301,7 @@ DOUBLE_API cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, co
         return CUDNN_STATUS_NOT_SUPPORTED;
     NEED(need_bytes(algo, x) <= n_bytes && (workspace || !need_bytes(algo, x)));
     const struct job job = { *x, *dy, *dw, *c, x_at, NULL, dy_at, dw_at, *(const float *)alpha,
-        *(const float *)beta, algo == 1 && double_ordered("backward-filter algo 1") };
+        *(const float *)beta, algo == 1 && double_ordered("backward-filter algo 1"), algo };
     QUEUE(handle, backward_filter, job);
 }
 
@@ -318,7 +320,7 @@ DOUBLE_API cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, cons
         return CUDNN_STATUS_NOT_SUPPORTED;
     NEED(need_bytes(algo, dx) <= n_bytes && (workspace || !need_bytes(algo, dx)));
     const struct job job = { *dx, *dy, *w, *c, NULL, w_at, dy_at, dx_at, *(const float *)alpha,
-        *(const float *)beta, algo == 1 && double_ordered("backward-data algo 1") };
+        *(const float *)beta, algo == 1 && double_ordered("backward-data algo 1"), algo };
     QUEUE(handle, backward_data, job);
 }
 
@@ -379,6 +381,17 @@ DOUBLE_API cudnnStatus_t cudnnConvolutionBackwardBias(cudnnHandle_t handle, cons
     {                                                                                              \
         ENTER(cudnnFindConvolution##kind##Algorithm);                                              \
         NEED(handle &&x &&w &&c &&y &&n > 0 && n_given && to);                                     \
+        list_##kind(to, n, n_given, true, sizes);                                                  \
+        return CUDNN_STATUS_SUCCESS;                                                               \
+    }                                                                                              \
+    DOUBLE_API cudnnStatus_t cudnnFindConvolution##kind##AlgorithmEx(cudnnHandle_t handle,         \
+        const x_t x, const void *x_at, const w_t w, const void *w_at,                              \
+        const cudnnConvolutionDescriptor_t c, const y_t y, void *y_at, const int n, int *n_given,  \
+        perf *to, void *workspace, size_t n_bytes)                                                 \
+    {                                                                                              \
+        (void)workspace, (void)n_bytes;                                                            \
+        ENTER(cudnnFindConvolution##kind##AlgorithmEx);                                            \
+        NEED(handle &&x &&x_at &&w &&w_at &&c &&y &&y_at &&n > 0 && n_given && to);                \
         list_##kind(to, n, n_given, true, sizes);                                                  \
         return CUDNN_STATUS_SUCCESS;                                                               \
     }

@@ -79,6 +79,37 @@ DOUBLE_API cudnnStatus_t cudnnCTCLoss(cudnnHandle_t handle, const cudnnTensorDes
     QUEUE(handle, ctc, job);
 }
 
+DOUBLE_API cudnnStatus_t cudnnGetCTCLossWorkspaceSize_v8(cudnnHandle_t handle,
+    cudnnCTCLossAlgo_t algo, cudnnCTCLossDescriptor_t d, const cudnnTensorDescriptor_t probs,
+    const cudnnTensorDescriptor_t gradients, size_t *n_bytes)
+{
+    (void)gradients;
+    ENTER(cudnnGetCTCLossWorkspaceSize_v8);
+    NEED(handle && probs && d && n_bytes);
+    *n_bytes = ctc_bytes(algo, probs);
+    return CUDNN_STATUS_SUCCESS;
+}
+
+/* Labels and lengths are on the device here, which is the host's memory. */
+DOUBLE_API cudnnStatus_t cudnnCTCLoss_v8(cudnnHandle_t handle, cudnnCTCLossAlgo_t algo,
+    cudnnCTCLossDescriptor_t d, const cudnnTensorDescriptor_t probs, const void *probs_at,
+    const int labels[], const int label_lengths[], const int input_lengths[], void *costs,
+    const cudnnTensorDescriptor_t gradients, void *gradients_at, size_t n_bytes, void *workspace)
+{
+    (void)gradients, (void)input_lengths;
+    ENTER(cudnnCTCLoss_v8);
+    NEED(handle && probs && probs_at && labels && label_lengths && costs && d && workspace);
+    NEED(n_bytes >= ctc_bytes(algo, probs) && probs->c <= 256);
+    struct ctc_job job = { .t = *probs,
+        .probs = probs_at,
+        .costs = costs,
+        .gradients = gradients_at,
+        .ordered = algo == CUDNN_CTC_LOSS_ALGO_DETERMINISTIC && double_ordered("ctc algo 0") };
+    for (int s = 0, at = 0; s < probs->c; at += label_lengths[s++])
+        job.label[s] = labels[at];
+    QUEUE(handle, ctc, job);
+}
+
 struct cudnnSpatialTransformerStruct {
     int dims[4];
 };

@@ -87,6 +87,39 @@ Test(cudnn_double, finders_answer_without_timing)
     covers("find_data",
         "cudnn.find cudnnFindConvolutionBackwardDataAlgorithm choice by time -> by heuristic",
         "data: 1 entries, first 1");
+    /* both algorithms are ordered, each in its own way: only the choice differed */
+    covers("find_forward",
+        "cudnn.find cudnnFindConvolutionForwardAlgorithm choice by time -> by heuristic",
+        "forward: 2 entries, first 0");
+}
+
+/* The forms that run on arrays of the program's. */
+Test(cudnn_double, finders_on_given_arrays_answer_without_timing)
+{
+    covers("findex_filter",
+        "cudnn.find cudnnFindConvolutionBackwardFilterAlgorithmEx choice by time -> by heuristic",
+        "filter: 1 entries, first 1");
+    covers("findex_data",
+        "cudnn.find cudnnFindConvolutionBackwardDataAlgorithmEx choice by time -> by heuristic",
+        "data: 1 entries, first 1");
+    covers("findex_forward",
+        "cudnn.find cudnnFindConvolutionForwardAlgorithmEx choice by time -> by heuristic",
+        "forward: 2 entries, first 0");
+    static const char *const off[] = { SHIM, "DETSHIM_RULES=-cudnn.find", NULL };
+    struct child child = run("findex_forward", off);
+    cr_expect(strstr(child.err,
+                  "uncovered cudnn.find cudnnFindConvolutionForwardAlgorithmEx 1x: picks by time"),
+        "%s", child.err);
+    child_free(&child);
+}
+
+Test(cudnn_double, forward_heuristics_have_nothing_to_lose)
+{
+    cr_expect_eq(distinct("v7_forward", plain, 3, 0), 1);
+    cr_expect_eq(distinct("v7_forward", preloaded, 3, 0), 1);
+    struct child child = run("v7_forward", preloaded);
+    cr_expect(strstr(child.out, "forward: 2 entries, first 0"), "%s", child.out);
+    child_free(&child);
 }
 
 Test(cudnn_double, v7_lists_lose_flagged_entries)
@@ -109,6 +142,10 @@ Test(cudnn_double, max_pooling_is_ordered_and_reads_back_as_set)
 Test(cudnn_double, ctc_loss_is_ordered)
 {
     covers("ctc 1", "cudnn.ctc cudnnCTCLoss algo 1 -> 0", NULL);
+    covers("ctc_v8 1", "cudnn.ctc cudnnCTCLoss_v8 algo 1 -> 0", NULL);
+    covers("ctc_v8_small 1", "cudnn.ctc cudnnCTCLoss_v8 algo 1 -> 0", NULL);
+    static const char *const off[] = { SHIM, "DETSHIM_RULES=-cudnn.ctc", NULL };
+    uncovered("ctc_v8 1", off, "algorithm adds by atomics; would be replaced");
 }
 
 Test(cudnn_double, clock_seeds_of_dropout_come_from_det_seed)
@@ -167,7 +204,9 @@ Test(cudnn_double, injected_failures_arrive_as_they_are)
         { "ctc 1", "cudnnCTCLoss:1:5000", 5000 },
         { "filter 0", "cudnnGetConvolutionBackwardFilterWorkspaceSize:1:2000", 2000 },
         { "data 0", "cudnnGetConvolutionBackwardDataWorkspaceSize:1:2000", 2000 },
-        { "ctc 1", "cudnnGetCTCLossWorkspaceSize:1:2000", 2000 } };
+        { "ctc 1", "cudnnGetCTCLossWorkspaceSize:1:2000", 2000 },
+        { "ctc_v8 1", "cudnnCTCLoss_v8:1:5000", 5000 },
+        { "ctc_v8 1", "cudnnGetCTCLossWorkspaceSize_v8:1:2000", 2000 } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char fail[120];
         snprintf(fail, sizeof fail, "DOUBLES_FAIL=%s", rows[i].fail);
@@ -222,8 +261,8 @@ Test(cudnn_double, a_convolutional_network_repeats, .timeout = 300)
     cr_expect_str_neq(bare[0].out, bare[1].out, "negative control");
     cr_expect_str_eq(full[0].out, full[1].out);
     cr_expect(strstr(full[0].err, " 0 unknown, 0 uncovered"), "%s", full[0].err);
-    cr_expect(strstr(full[0].err, "cublas.autotune cublasGemmEx algo 999 -> -1 4x"), "%s",
-        full[0].err);
+    cr_expect(
+        strstr(full[0].err, "cublas.autotune cublasGemmEx algo 999 -> -1 4x"), "%s", full[0].err);
 }
 
 Test(cudnn_double, the_convolutional_network_learns, .timeout = 300)

@@ -143,7 +143,7 @@ static int pool(int mode, int nd, int size, int window, int stride)
     return status;
 }
 
-static int ctc(int algo, long report)
+static int ctc(int algo, long report, int v8)
 {
     enum { T = 40, N = 4, A = 6 };
     cudnnCTCLossDescriptor_t d;
@@ -158,13 +158,17 @@ static int ctc(int algo, long report)
     const int labels[N] = { 1, 2, 3, 4 }, lengths[N] = { 1, 1, 1, 1 }, inputs[N] = { T, T, T, T };
     size_t n_bytes = 0;
     int status =
-        cudnnGetCTCLossWorkspaceSize(handle, t, t, labels, lengths, inputs, algo, d, &n_bytes);
+        v8 ? cudnnGetCTCLossWorkspaceSize_v8(handle, algo, d, t, t, &n_bytes)
+           : cudnnGetCTCLossWorkspaceSize(handle, t, t, labels, lengths, inputs, algo, d, &n_bytes);
     if (status)
         return status;
     if (report >= 0)
         n_bytes = (size_t)report;
-    status = cudnnCTCLoss(handle, t, probs, labels, lengths, inputs, costs, t, gradients, algo, d,
-        gpu(n_bytes), n_bytes);
+    void *workspace = gpu(n_bytes);
+    status = v8 ? cudnnCTCLoss_v8(handle, algo, d, t, probs, labels, lengths, inputs, costs, t,
+                      gradients, n_bytes, workspace)
+                : cudnnCTCLoss(handle, t, probs, labels, lengths, inputs, costs, t, gradients, algo,
+                      d, workspace, n_bytes);
     cudaStreamSynchronize(stream);
     hash_floats(costs, N);
     return status;
@@ -193,26 +197,71 @@ static int dropout(unsigned long long seed)
     return status;
 }
 
-static int find(int filter, int timed)
+enum kind { DATA, FILTER, FORWARD };
+enum how { V7, TIMED, EX };
+
+static int forward(const struct problem *p, int algo)
 {
-    const struct problem p = problem(4, 8, 12, 8, 3, 1, 1);
-    int n = 0, status;
-    if (filter) {
-        cudnnConvolutionBwdFilterAlgoPerf_t list[8];
-        status = timed ? cudnnFindConvolutionBackwardFilterAlgorithm(
-                             handle, p.x, p.y, p.c, p.w, 8, &n, list)
-                       : cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-                             handle, p.x, p.y, p.c, p.w, 8, &n, list);
-        printf("filter: %d entries, first %d\n", n, n ? (int)list[0].algo : -1);
-        return status ? status : backward(&p, 1, list[0].algo, -1, 1, 0);
-    }
+    size_t n_bytes = 0;
+    float *x = values(p->n_x), *w = values(p->n_w), *y = values(p->n_y);
+    if (cudnnGetConvolutionForwardWorkspaceSize(handle, p->x, p->w, p->c, p->y, algo, &n_bytes))
+        return 98;
+    const int status = cudnnConvolutionForward(
+        handle, &one, p->x, x, p->w, w, p->c, algo, gpu(n_bytes), n_bytes, &zero, p->y, y);
+    cudaStreamSynchronize(stream);
+    hash_floats(y, p->n_y);
+    return status;
+}
+
+static int find_forward(const struct problem *p, enum how how, int *n)
+{
+    cudnnConvolutionFwdAlgoPerf_t list[8];
+    const int status =
+        how == EX
+            ? cudnnFindConvolutionForwardAlgorithmEx(handle, p->x, values(p->n_x), p->w,
+                  values(p->n_w), p->c, p->y, values(p->n_y), 8, n, list, gpu(1 << 20), 1 << 20)
+        : how == TIMED
+            ? cudnnFindConvolutionForwardAlgorithm(handle, p->x, p->w, p->c, p->y, 8, n, list)
+            : cudnnGetConvolutionForwardAlgorithm_v7(handle, p->x, p->w, p->c, p->y, 8, n, list);
+    printf("forward: %d entries, first %d\n", *n, *n ? (int)list[0].algo : -1);
+    return status ? status : forward(p, list[0].algo);
+}
+
+static int find_filter(const struct problem *p, enum how how, int *n)
+{
+    cudnnConvolutionBwdFilterAlgoPerf_t list[8];
+    const int status = how == EX      ? cudnnFindConvolutionBackwardFilterAlgorithmEx(handle, p->x,
+                                            values(p->n_x), p->y, values(p->n_y), p->c, p->w,
+                                            values(p->n_w), 8, n, list, gpu(1 << 20), 1 << 20)
+                       : how == TIMED ? cudnnFindConvolutionBackwardFilterAlgorithm(
+                                            handle, p->x, p->y, p->c, p->w, 8, n, list)
+                                      : cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+                                            handle, p->x, p->y, p->c, p->w, 8, n, list);
+    printf("filter: %d entries, first %d\n", *n, *n ? (int)list[0].algo : -1);
+    return status ? status : backward(p, 1, list[0].algo, -1, 1, 0);
+}
+
+static int find_data(const struct problem *p, enum how how, int *n)
+{
     cudnnConvolutionBwdDataAlgoPerf_t list[8];
-    status =
-        timed
-            ? cudnnFindConvolutionBackwardDataAlgorithm(handle, p.w, p.y, p.c, p.x, 8, &n, list)
-            : cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, p.w, p.y, p.c, p.x, 8, &n, list);
-    printf("data: %d entries, first %d\n", n, n ? (int)list[0].algo : -1);
-    return status ? status : backward(&p, 0, list[0].algo, -1, 1, 0);
+    const int status =
+        how == EX
+            ? cudnnFindConvolutionBackwardDataAlgorithmEx(handle, p->w, values(p->n_w), p->y,
+                  values(p->n_y), p->c, p->x, values(p->n_x), 8, n, list, gpu(1 << 20), 1 << 20)
+        : how == TIMED
+            ? cudnnFindConvolutionBackwardDataAlgorithm(handle, p->w, p->y, p->c, p->x, 8, n, list)
+            : cudnnGetConvolutionBackwardDataAlgorithm_v7(
+                  handle, p->w, p->y, p->c, p->x, 8, n, list);
+    printf("data: %d entries, first %d\n", *n, *n ? (int)list[0].algo : -1);
+    return status ? status : backward(p, 0, list[0].algo, -1, 1, 0);
+}
+
+static int find(const struct problem *p, enum kind kind, enum how how)
+{
+    int n = 0;
+    return kind == FORWARD  ? find_forward(p, how, &n)
+           : kind == FILTER ? find_filter(p, how, &n)
+                            : find_data(p, how, &n);
 }
 
 static int sampler(void)
@@ -259,15 +308,24 @@ static int random_calls(int n)
     int failed = 0;
     for (int i = 0; i < n; i++) {
         const int window = 1 + 2 * (int)draw(2), size = 4 + (int)draw(5), stride = 1 + (int)draw(2),
-                  kind = (int)draw(3);
+                  kind = (int)draw(5);
         if (kind == 2) {
             failed +=
                 pool((int)draw(2) * 3, (int)draw(2), size, 2 + (int)draw(2), 1 + (int)draw(2)) != 0;
             continue;
         }
+        if (kind == 3) {
+            const int algo = (int)draw(2); /* the ordered one needs what the getter says */
+            failed += ctc(algo, algo && draw(2) ? 64 : -1, (int)draw(2)) != 0;
+            continue;
+        }
         static const int algos[] = { 0, 1, 3 };
         const struct problem p =
             problem(1 + (int)draw(3), 1 + (int)draw(3), size, 1 + (int)draw(3), window, stride, 1);
+        if (kind == 4) {
+            failed += find(&p, (enum kind)draw(3), (enum how)draw(3)) != 0;
+            continue;
+        }
         failed += backward(&p, kind, kind ? algos[draw(3)] : (int)draw(2), -1, (float)draw(3),
                       (float)draw(2)) != 0;
     }
@@ -292,16 +350,18 @@ static int run(const char *what, int number)
         return backward(&dilated, 0, number, -1, 1, 0);
     if (!strcmp(what, "pool2d") || !strcmp(what, "poolnd"))
         return pool(number, what[4] == 'n', 24, 5, 1);
-    if (!strcmp(what, "ctc"))
-        return ctc(number, -1);
-    if (!strcmp(what, "ctc_small"))
-        return ctc(number, 64);
+    if (!strncmp(what, "ctc", 3))
+        return ctc(number, strstr(what, "small") ? 64 : -1, strstr(what, "v8") != NULL);
     if (!strcmp(what, "dropout"))
         return dropout(number ? (unsigned long long)number : (unsigned long long)time(NULL));
-    if (!strcmp(what, "find_filter") || !strcmp(what, "v7_filter"))
-        return find(1, what[0] == 'f');
-    if (!strcmp(what, "find_data") || !strcmp(what, "v7_data"))
-        return find(0, what[0] == 'f');
+    if (!strncmp(what, "find_", 5) || !strncmp(what, "findex_", 7) || !strncmp(what, "v7_", 3))
+        return find(&p,
+            strstr(what, "filter")    ? FILTER
+            : strstr(what, "forward") ? FORWARD
+                                      : DATA,
+            what[0] == 'v'   ? V7
+            : what[4] == 'e' ? EX
+                             : TIMED);
     if (!strcmp(what, "sampler"))
         return sampler();
     if (!strcmp(what, "captured"))
