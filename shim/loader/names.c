@@ -1,12 +1,9 @@
-/* The table of wrapped calls: name, wrapper, family, and a hash to find a name. No vendor header is seen here, so that the
- * wrappers can be named as plain addresses; the hash is filled lazily by inserts that any number of threads may repeat. */
+/* The table of wrapped calls: name, wrapper, family, and a hash to find a name. No vendor header is seen here. The hash is filled
+ * lazily by inserts that any number of threads may repeat. */
 #include "shim/loader/internal.h"
 
-#define DET_CALL(symbol, since, how) extern const char symbol[];
-#include "shim/loader/calls.def"
-#undef DET_CALL
-
-/* Names in one object and their places in it: of this table only the wrappers are relocated when a process starts. */
+/* Names in one object and their places in it; wrappers by their distance from the table: nothing here is relocated when a process
+ * starts. */
 static const struct names {
 #define DET_CALL(symbol, since, how) char symbol[sizeof #symbol];
 #include "shim/loader/calls.def"
@@ -22,11 +19,16 @@ static const uint16_t places[] = {
 #include "shim/loader/calls.def"
 #undef DET_CALL
 };
-static const void *const wrappers[] = {
-#define DET_CALL(symbol, since, how) symbol,
+extern const int32_t det_wrapper_places[] __attribute__((visibility("hidden")));
+__asm__(".pushsection .rodata, \"a\"\n"
+        ".balign 4\n"
+        ".hidden det_wrapper_places\n"
+        ".globl det_wrapper_places\n"
+        "det_wrapper_places:\n"
+#define DET_CALL(symbol, since, how) ".long " #symbol " - det_wrapper_places\n"
 #include "shim/loader/calls.def"
 #undef DET_CALL
-};
+        ".popsection\n");
 
 static const char *name_of(unsigned call)
 {
@@ -119,7 +121,7 @@ enum det_family det_call_family(enum det_call call)
 
 const void *det_call_wrapper(enum det_call call)
 {
-    return wrappers[call];
+    return (const char *)det_wrapper_places + det_wrapper_places[call];
 }
 
 const char *det_call_name(enum det_call call)

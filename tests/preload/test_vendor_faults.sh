@@ -54,6 +54,7 @@ while read -r family library; do
     awk -v f="$family" '$1 == f { print $2 }' "$out/rows" >"$out/$family.names"
     n=$(wc -l <"$out/$family.names")
     stubs "$out/$library" "$library" <"$out/$family.names" || exit 1
+    [ -z "${ONLY_BUILD:-}" ] || continue
     check "$family: $n calls with NULL arguments hand on each of 47 statuses" same_statuses "$family" "$library"
     check "$family: $n calls with valid addresses succeed" valid_arguments "$family" "$library" ""
     check "$family: $n calls in a capture allocate, wait, copy and launch nothing" nothing_in_capture "$family" "$library"
@@ -71,4 +72,4 @@ CUSPARSE libcusparse.so.12
 CUSOLVER libcusolver.so.12
 NCCL libnccl.so.2
 LIST
-echo "1..$n_checks"
+[ -n "${ONLY_BUILD:-}" ] || echo "1..$n_checks"
