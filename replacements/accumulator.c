@@ -38,7 +38,9 @@ enum det_err det_acc_plan(uint32_t min_slots, uint32_t n_vars, struct det_acc_la
     out->n_slots = (uint32_t)n;
     out->head_at = 0;
     out->counters_at = up(sizeof(struct det_acc_head) + n_vars * sizeof(uint64_t), ALIGN);
-    out->entries_at = out->counters_at + up(sizeof(struct det_acc_counters), ALIGN);
+    out->entries_at = out->counters_at +
+                      up(DET_ACC_CHECK_AT + DET_ACC_CHECKS * sizeof(struct det_acc_check), ALIGN);
+    static_assert(sizeof(struct det_acc_counters) <= DET_ACC_CHECK_AT, "the entries come behind");
     out->dirty_at = out->entries_at + n * sizeof(struct det_acc_entry);
     out->bins_at = out->dirty_at + n * sizeof(uint32_t);
     out->total_bytes = out->bins_at + n * DET_ACC_SLOT_WORDS * sizeof(uint64_t);

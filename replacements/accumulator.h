@@ -53,7 +53,9 @@ struct det_acc_head {
         window; /* written by the fold alone: folds to wait before the next move * 32 + moves so far */
     uint64_t vars[]; /* addresses of module variables in the original module */
 };
-#define DET_ACC_FLUSH_F32     1u /* this device flushes subnormals in global f32 atomics */
+#define DET_ACC_FLUSH_F32 1u /* this device flushes subnormals in global f32 atomics */
+#define DET_ACC_CHECK                                                                              \
+    2u /* the kernel before the fold kept ordinary sums beside the exact ones: compare */
 #define DET_ACC_HASH          0x9e3779b1u
 #define DET_ACC_F32_STEP      9
 #define DET_ACC_BF16_STEP     24
@@ -87,6 +89,21 @@ struct det_acc_counters {
     uint64_t ticket;         /* blocks of the fold that are done */
     uint32_t scales[2][32];  /* promotions of f32 and of bf16 with s / 8 == i */
 };
+/** Cross-check (launches that DETSHIM_CROSS_CHECK samples): the kernel's second compiled form also adds x, |x| and 1 for the
+ *  first targets that claim an entry, by ordinary f64 atomics. The fold's last block, when all is rounded, takes
+ *    |new - (before + sum)| <= |new| 2^-p + (n + 4) 2^-52 absolute + |before + sum| 2^-52 + (n + 2) tiny
+ *  for what rounding may explain: half an ulp of the result; the error of n f64 adds in any order, at most (n - 1) u / (1 -
+ *  (n - 1) u) times the sum of magnitudes with u = 2^-53, and the same for that sum itself; one more add; flushed subnormals.
+ *  More is a mismatch. Not compared: sums that are not finite, launches with a full table, mixed types or a foreign writer. */
+struct det_acc_check {
+    uint64_t key; /* 0 free, else (address << 3 | type + 1) */
+    double sum, absolute;
+    uint64_t n;
+    double before; /* the target's value before the kernel */
+    uint64_t pad;
+};
+#define DET_ACC_CHECKS   64u
+#define DET_ACC_CHECK_AT 512u /* struct det_acc_check[DET_ACC_CHECKS], from the counters */
 /* promotions, specials and overflow stop near this value per launch: one hot counter must not slow a kernel down. */
 #define DET_ACC_COUNT_CAP (1u << 20)
 
@@ -96,6 +113,7 @@ struct det_acc_counters {
 struct det_acc_report {
     uint64_t folds, adds, promotions, specials, overflow, mixed_types, foreign_writer, headroom,
         elements;
+    uint64_t checked, mismatch; /* targets cross-checked, and of these wrong ones */
 };
 
 struct det_acc_layout {

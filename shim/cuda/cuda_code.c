@@ -238,7 +238,18 @@ const struct det_plan *det_plan_get(struct det_kern *kern, unsigned index)
     return plan;
 }
 
-const struct det_ptx_twin *det_code_twin(struct det_unit *unit, unsigned index, const char **why)
+/* Unit lock held. */
+static void check_make(struct det_code *code)
+{
+    const struct det_ptx_twin_options options = { .check = true };
+    code->check_made = true;
+    code->check_err = code->module == NULL
+                          ? DET_E_NOT_FOUND
+                          : det_ptx_make_twin(code->module, &options, &code->check);
+}
+
+const struct det_ptx_twin *det_code_twin(
+    struct det_unit *unit, unsigned index, bool check, const char **why)
 {
     *why = "no code for this device";
     if (index >= unit->n_codes)
@@ -247,16 +258,22 @@ const struct det_ptx_twin *det_code_twin(struct det_unit *unit, unsigned index, 
     pthread_mutex_lock(&unit->lock);
     if (!code->twin_made)
         twin_make(code);
-    *why = det_err_text(code->twin_err);
-    const struct det_ptx_twin *const twin = code->twin_err == DET_OK ? &code->twin : NULL;
+    if (check && !code->check_made)
+        check_make(code);
+    const enum det_err err = check ? code->check_err : code->twin_err;
+    *why = det_err_text(err);
+    const struct det_ptx_twin *const twin = err != DET_OK ? NULL
+                                            : check       ? &code->check
+                                                          : &code->twin;
     pthread_mutex_unlock(&unit->lock);
     return twin;
 }
 
-enum det_err det_code_twin_without(
-    struct det_unit *unit, unsigned index, const bool *without, struct det_ptx_twin *out)
+enum det_err det_code_twin_without(struct det_unit *unit, unsigned index, bool check,
+    const bool *without, struct det_ptx_twin *out)
 {
     const struct det_ptx_twin_options options = {
+        .check = check,
         .identity = det_policy()->rule_on[DET_RULE_ATOMICS_IDENTITY],
         .without = without,
     };

@@ -31,8 +31,9 @@ struct job {
     bool cooperative, identity;
     struct det_launch_node *node; /* to be filled instead of a launch */
     unsigned code;                /* of the unit, for the context's device */
-    bool capped, too_large; /* the capped twin is used; the ordinary one needs too many registers */
-    struct det_ledger_row *row; /* where the twin's launch is counted */
+    unsigned variant;             /* of the twin */
+    bool too_large;               /* the ordinary twin needs too many registers */
+    struct det_ledger_row *row;   /* where the twin's launch is counted */
     struct det_order order;
     CUresult status;
 };
@@ -134,7 +135,7 @@ static const char *prepare(struct job *job)
     if (l->config != NULL &&
         (why = det_attrs_make(l->config, job->attrs, &job->n_attrs, &job->cooperative)) != NULL)
         return why;
-    job->twin = det_twin_get(job->kern->unit, job->ctx, job->code, job->capped);
+    job->twin = det_twin_get(job->kern->unit, job->ctx, job->code, job->variant);
     if (job->twin == NULL)
         return "out of memory";
     if (job->twin->error != CUDA_SUCCESS)
@@ -404,6 +405,13 @@ static const char *run(struct job *job)
     return why;
 }
 
+/* By ordinal, so that the same launches are checked in every run. */
+static bool is_sampled(const struct job *job)
+{
+    const uint64_t every = det_policy()->cross_check;
+    return every != 0 && !job->identity && atomic_fetch_add(&job->kern->n_launches, 1) % every == 0;
+}
+
 static bool with_context(struct job *job, const char **why)
 {
     const struct det_driver *const cu = det_driver();
@@ -414,10 +422,17 @@ static bool with_context(struct job *job, const char **why)
         *why = "context of the stream not usable";
         return false;
     }
+    job->variant = is_sampled(job) ? DET_TWIN_CHECK : 0;
     *why = run(job);
     det_params_free(&job->params);
-    if (*why != NULL && job->too_large && !job->capped) {
-        job->capped = true;
+    if (*why != NULL &&
+        job->variant != 0) { /* a kernel that does not fit with its check runs without */
+        job->variant = 0;
+        *why = run(job);
+        det_params_free(&job->params);
+    }
+    if (*why != NULL && job->too_large) {
+        job->variant = DET_TWIN_CAPPED;
         *why = run(job);
         det_params_free(&job->params);
     }
@@ -458,7 +473,8 @@ static bool job_start(struct job *job, struct det_launch *launch)
     job->code = code;
     job->row = plan->row;
     job->fold = NULL;
-    job->capped = job->too_large = false;
+    job->variant = 0;
+    job->too_large = false;
     job->node = NULL;
     job->n_attrs = 0;
     job->identity = plan->cls != DET_CLASS_EXACT;

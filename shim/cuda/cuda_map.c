@@ -120,6 +120,8 @@ static void unit_free(struct det_unit *unit)
         det_bytes_free(&code->packed);
         if (code->twin_made && code->twin_err == DET_OK)
             det_ptx_twin_free(&code->twin);
+        if (code->check_made && code->check_err == DET_OK)
+            det_ptx_twin_free(&code->check);
         det_ptx_free(code->module);
     }
     free(unit->code);

@@ -1,13 +1,16 @@
 /* What folds reported: read from mapped host memory after the program synchronised, without any driver call. A launch whose
  * fold complained is moved from exact to uncovered; all launches since the last look are, since they cannot be told apart. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "shim/core/io.h"
 #include "shim/cuda/cuda_decide.h"
 #include "shim/cuda/cuda_shim.h"
 #include "shim/cuda/cuda_table.h"
+#include "shim/log/ledger.h"
 
 static _Atomic bool pending;
+static _Atomic bool mismatch; /* the cross-check found a wrong sum */
 
 void det_reports_expect(void)
 {
@@ -31,6 +34,17 @@ static void count(const struct det_acc_report *now, const struct det_acc_report 
     det_log_counter("promotions", now->promotions - seen->promotions);
     det_log_counter("special addends", now->specials - seen->specials);
     det_log_counter("elements folded", now->elements - seen->elements);
+    if (now->checked != seen->checked)
+        det_log_counter("targets cross-checked", now->checked - seen->checked);
+}
+
+/* Hits that the cross-check moved before are not there any more. */
+static void move_hits(struct det_ledger_row *row, const char *name, const char *why, uint64_t n)
+{
+    const uint64_t there = atomic_load(&row->n);
+    det_ledger_move(row,
+        det_ledger_row("kernel", name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why),
+        n < there ? n : there);
 }
 
 /* Map lock held. */
@@ -48,12 +62,16 @@ static bool report_read(struct det_table *table, struct det_report *report, bool
     atomic_fetch_sub(&report->elsewhere, less);
     folds -= less;
     if (why != NULL && folds != 0)
-        det_ledger_move(report->row,
-            det_ledger_row(
-                "kernel", report->name, DET_CLASS_UNCOVERED, DET_RULE_ATOMICS_EXACT, why),
-            folds);
+        move_hits(report->row, report->name, why, folds);
     if (now.overflow != seen->overflow)
         table->grow = true;
+    if (now.mismatch != seen->mismatch) {
+        det_log_note(
+            "cross-check: the exact sums of kernel %s are wrong; nothing that this process "
+            "rewrote is vouched for",
+            report->name);
+        atomic_store(&mismatch, true);
+    }
     count(&now, seen);
     *seen = now;
     return now.folds == atomic_load(&report->launched);
@@ -72,11 +90,24 @@ static void context_read(struct det_ctx *ctx, void *arg)
         det_reports_expect();
 }
 
+/* One wrong sum speaks against all of them, from the first launch on. */
+static void none_is_exact(void)
+{
+    for (struct det_ledger_row *row = det_ledger_newest(); row != NULL; row = row->older) {
+        const uint64_t n = atomic_load(&row->n);
+        if (row->key.what == DET_IS_ROW && row->key.cls == DET_CLASS_EXACT &&
+            row->key.rule == DET_RULE_ATOMICS_EXACT && n != 0)
+            move_hits(row, row->key.name, "cross-check failed", n);
+    }
+}
+
 void det_reports_collect(bool peek)
 {
     if (!atomic_exchange_explicit(&pending, false, memory_order_relaxed))
         return;
     det_ctx_each(context_read, &peek);
+    if (atomic_load_explicit(&mismatch, memory_order_relaxed))
+        none_is_exact();
 }
 
 void det_cuda_finish(void)

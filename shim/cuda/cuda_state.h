@@ -33,7 +33,10 @@ struct det_code {
     bool parsed, twin_made;
     enum det_err twin_err;
     struct det_ptx_twin twin;
-    uint64_t marked; /* what `detshim ptxas` says it put beside the kernels, 0: nothing */
+    bool check_made;
+    enum det_err check_err;
+    struct det_ptx_twin check; /* the same kernels, with ordinary sums beside the exact ones */
+    uint64_t marked;           /* what `detshim ptxas` says it put beside the kernels, 0: nothing */
     bool beside; /* and this rewriter makes the same: twin.kernels stand in the original module */
 };
 
@@ -78,6 +81,7 @@ struct det_kern {
     struct det_unit *unit;
     char *name;
     struct det_plan plan[DET_MAX_SM_KINDS];
+    _Atomic uint64_t n_launches; /* of its twin, where launches are sampled */
     /* Setters the program called; replayed onto twins. */
     unsigned n_attr;
     struct {
@@ -106,9 +110,10 @@ struct det_copy {
     CUdeviceptr from, to;
     size_t n_bytes;
 };
+enum { DET_TWIN_CAPPED = 1, DET_TWIN_CHECK = 2 }; /* fewer registers; for the cross-check */
 /** The second module of a unit in one context. */
 struct det_twin {
-    bool capped;
+    unsigned variant; /* DET_TWIN_* */
     uint64_t serial, ctx_serial;
     unsigned code;
     CUmodule module;
@@ -232,11 +237,12 @@ void det_code_read(struct det_unit *unit, const void *image, size_t n_bytes);
 unsigned det_code_index(const struct det_unit *unit, unsigned sm);
 /** Parse if not yet done; the plan of `kern` there. */
 const struct det_plan *det_plan_get(struct det_kern *kern, unsigned code);
-/** Text and kernels of the twin of all exact kernels; NULL with *why when there is none. */
-const struct det_ptx_twin *det_code_twin(struct det_unit *unit, unsigned code, const char **why);
+/** Text and kernels of the twin of all exact kernels; NULL with *why when there is none. check: for the cross-check. */
+const struct det_ptx_twin *det_code_twin(
+    struct det_unit *unit, unsigned code, bool check, const char **why);
 /** The same twin with the text of some kernels left out; caller frees with det_ptx_twin_free. */
-enum det_err det_code_twin_without(
-    struct det_unit *unit, unsigned code, const bool *without, struct det_ptx_twin *out);
+enum det_err det_code_twin_without(struct det_unit *unit, unsigned code, bool check,
+    const bool *without, struct det_ptx_twin *out);
 /** Kernel name that stands in the ledger for a handle we know nothing about. */
 struct det_kern *det_kern_foreign(const void *function);
 
@@ -253,7 +259,7 @@ CUresult det_marked_function(CUmodule module, const char *name, CUfunction *func
 /** The twin of `unit` in `ctx`, which is current; built now unless it was. NULL when host memory is out; look at `error`.
  *  capped: with few enough registers for the largest blocks. */
 const struct det_twin *det_twin_get(
-    struct det_unit *unit, struct det_ctx *ctx, unsigned code, bool capped);
+    struct det_unit *unit, struct det_ctx *ctx, unsigned code, unsigned variant);
 /** Fold kernel of the context, which is current; NULL with *error. */
 CUfunction det_fold_get(struct det_ctx *ctx, CUresult *error);
 /** Apply the settings of `kern` to its twins that exist. */

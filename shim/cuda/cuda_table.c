@@ -211,10 +211,14 @@ CUresult det_table_reserve(struct det_table *table, uint64_t slots, CUstream str
     return status;
 }
 
+/* Key of the head for twins of the cross-check that have no variables. */
+#define CHECK_HEAD UINT64_MAX
+
 CUresult det_table_head(
     struct det_table *table, const struct det_twin *twin, CUstream stream, CUdeviceptr *head)
 {
-    const uint64_t serial = twin->n_vars != 0 ? twin->serial : 0;
+    const bool check = (twin->variant & DET_TWIN_CHECK) != 0;
+    const uint64_t serial = twin->n_vars != 0 ? twin->serial : check ? CHECK_HEAD : 0;
     const size_t vars_at = offsetof(struct det_acc_head, vars);
     _Alignas(struct det_acc_head) char text[DET_HEAD_BYTES] = { 0 };
     for (unsigned i = 0; i < table->n_heads; i++)
@@ -228,7 +232,8 @@ CUresult det_table_head(
     if (table->n_heads == HEADS_BYTES / DET_HEAD_BYTES || table->n_heads == DET_MAX_HEADS)
         return CUDA_ERROR_NOT_SUPPORTED;
     memset(&text, 0, sizeof text);
-    det_acc_head_fill(&table->layout, table->base, twin->n_vars, det_acc_flags(table->ctx),
+    det_acc_head_fill(&table->layout, table->base, twin->n_vars,
+        det_acc_flags(table->ctx) | (check ? DET_ACC_CHECK : 0),
         (struct det_acc_head *)(void *)text);
     if (twin->n_vars != 0)
         memcpy(text + vars_at, twin->vars, 8 * (size_t)twin->n_vars);

@@ -155,6 +155,7 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
     const struct det_jit *jit, bool *without)
 {
     struct det_ptx_twin part = { 0 };
+    const bool check = (twin->variant & DET_TWIN_CHECK) != 0;
     const size_t n = unit->code[index].twin.n_kernels;
     bool *const alone = calloc(n + 1, sizeof *alone);
     CUresult status = alone == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
@@ -162,7 +163,7 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
         memset(alone, 1, n);
         alone[i] = false;
         without[i] = unit->code[index].twin.kernels[i].missing ||
-                     det_code_twin_without(unit, index, alone, &part) != DET_OK ||
+                     det_code_twin_without(unit, index, check, alone, &part) != DET_OK ||
                      load(twin, jit, part.text.data) != CUDA_SUCCESS;
         if (twin->module != NULL)
             det_driver()->cuModuleUnload(twin->module);
@@ -170,7 +171,8 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
         det_ptx_twin_free(&part);
     }
     free(alone);
-    if (status == CUDA_SUCCESS && det_code_twin_without(unit, index, without, &part) != DET_OK)
+    if (status == CUDA_SUCCESS &&
+        det_code_twin_without(unit, index, check, without, &part) != DET_OK)
         status = CUDA_ERROR_INVALID_PTX;
     if (status == CUDA_SUCCESS)
         status = load(twin, jit, part.text.data);
@@ -189,9 +191,10 @@ static void unload(struct det_twin *twin)
 static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
 {
     const char *text_why = "";
-    const struct det_ptx_twin *const text = det_code_twin(unit, index, &text_why);
+    const struct det_ptx_twin *const text =
+        det_code_twin(unit, index, (twin->variant & DET_TWIN_CHECK) != 0, &text_why);
     struct det_jit jit = unit->jit;
-    if (twin->capped)
+    if (twin->variant & DET_TWIN_CAPPED)
         cap_registers(&jit);
     twin->error = CUDA_ERROR_INVALID_SOURCE;
     if (text == NULL) {
@@ -200,7 +203,7 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
     }
     bool *const without = calloc(text->n_kernels + 1, sizeof *without);
     CUresult status = CUDA_SUCCESS;
-    if (unit->code[index].beside && !twin->capped)
+    if (unit->code[index].beside && twin->variant == 0)
         twin->module = det_marked_module(unit, text->kernels[0].name);
     twin->borrowed = twin->module != NULL;
     if (!twin->borrowed)
@@ -227,18 +230,18 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
 }
 
 static const struct det_twin *twin_find(
-    struct det_unit *unit, const struct det_ctx *ctx, bool capped)
+    struct det_unit *unit, const struct det_ctx *ctx, unsigned variant)
 {
     for (struct det_twin *t = atomic_load(&unit->twins); t != NULL; t = t->next)
-        if (t->ctx_serial == ctx->serial && t->capped == capped)
+        if (t->ctx_serial == ctx->serial && t->variant == variant)
             return t;
     return NULL;
 }
 
 const struct det_twin *det_twin_get(
-    struct det_unit *unit, struct det_ctx *ctx, unsigned index, bool capped)
+    struct det_unit *unit, struct det_ctx *ctx, unsigned index, unsigned variant)
 {
-    const struct det_twin *found = twin_find(unit, ctx, capped);
+    const struct det_twin *found = twin_find(unit, ctx, variant);
     if (found != NULL)
         return found;
     struct det_twin *const made = calloc(1, sizeof *made);
@@ -246,12 +249,12 @@ const struct det_twin *det_twin_get(
         return NULL;
     made->serial = det_serial();
     made->ctx_serial = ctx->serial;
-    made->capped = capped;
+    made->variant = variant;
     const CUstreamCaptureMode mode = det_capture_relax();
     build(made, unit, index);
     det_capture_restore(mode);
     det_map_lock(); /* two threads may have built it: the first one counts */
-    found = twin_find(unit, ctx, capped);
+    found = twin_find(unit, ctx, variant);
     if (found == NULL) {
         made->next = atomic_load(&unit->twins);
         atomic_store(&unit->twins, made);

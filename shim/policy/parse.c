@@ -197,6 +197,8 @@ static bool read_one(
         return read_entropy(out, text);
     case DET_OPT_SCRATCH:
         return det_text_u64(text, &out->scratch_mib);
+    case DET_OPT_CROSS:
+        return det_text_u64(text, &out->cross_check);
     case DET_OPT_DEEPBIND: /* read by the loader, before anything is judged; here only whether it is a value */
         return read_small(text, 1, &disable);
     default: /* DETSHIM_PROCS and settings that other modules read themselves */

@@ -35,6 +35,7 @@ struct det_policy {
     enum det_log_level log_level;
     enum det_trace trace;
     enum det_entropy entropy;
+    uint64_t cross_check; /* every so many launches of a kernel; 0: none */
     uint64_t scratch_mib; /* 0: the default share of device memory */
     const char *log, *skip_kernels, *choices,
         *cache; /* "" when unset; live as long as the process */

@@ -14,7 +14,8 @@ struct det_ptx_add {
     bool generic; /* address is generic: emitted code converts it; it is proven global */
     const char *const *
         addend; /* operand texts, one per lane (per two lanes when packed): registers or immediates */
-    bool negate;       /* sub */
+    bool negate; /* sub */
+    bool check;  /* keep an ordinary sum beside it: struct det_acc_check (global targets only) */
     const char *table; /* 64-bit register holding the address of struct det_acc_head */
     const char *count; /* 64-bit register that counts adds of this thread; NULL: not counted */
     const char *

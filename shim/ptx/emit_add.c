@@ -271,11 +271,70 @@ static void put_wide(const struct det_emit_site *s)
     put(s, "bra det_mark#;");
 }
 
+/* d = the number in `bits`, a 32-bit register (f64: 64-bit). */
+static void put_double(const struct det_emit_site *s, const char *bits)
+{
+    switch (s->f->code) {
+    case DET_ACC_F64:
+        put(s, "mov.b64 ~c_d, %s;", bits);
+        return;
+    case DET_ACC_F32:
+        put(s, "mov.b32 ~c_f, %s;", bits);
+        break;
+    case DET_ACC_BF16:
+        put(s, "shl.b32 ~c_u, %s, 16;", bits);
+        put(s, "mov.b32 ~c_f, ~c_u;");
+        break;
+    default:
+        put(s, "cvt.u16.u32 ~c_h, %s;", bits);
+        put(s, "cvt.f32.f16 ~c_f, ~c_h;");
+        break;
+    }
+    put(s, "cvt.f64.f32 ~c_d, ~c_f;");
+}
+
+/* The ordinary sum beside the exact one, for a target that has an entry or finds its entry free. */
+static void put_check(const struct det_emit_site *s)
+{
+    const unsigned bits = s->f->bits;
+    put(s, "{ .reg .pred ~c_p; .reg .b16 ~c_h; .reg .b32 ~c_u; .reg .f32 ~c_f; .reg .f64 ~c_d;");
+    put(s, ".reg .b64 ~c_key, ~c_entry, ~c_old; .reg .b%u ~c_b;", bits < 64 ? 32 : 64);
+    put(s, "shl.b64 ~c_key, ~a, 3;");
+    put(s, "or.b64 ~c_key, ~c_key, %d;", (int)s->f->code + 1);
+    put(s, "shr.u64 ~c_old, ~a, %u;", s->f->log2_bytes);
+    put(s, "cvt.u32.u64 ~c_u, ~c_old;");
+    put(s, "mul.lo.u32 ~c_u, ~c_u, 0x%x;", DET_ACC_HASH);
+    put(s, "shr.u32 ~c_u, ~c_u, %d;", __builtin_clz(DET_ACC_CHECKS) + 1);
+    put(s, "ld.global.nc.u64 ~c_entry, [%s+%zu];", s->add->table,
+        offsetof(struct det_acc_head, counters));
+    put(s, "mad.wide.u32 ~c_entry, ~c_u, %zu, ~c_entry;", sizeof(struct det_acc_check));
+    put(s, "add.s64 ~c_entry, ~c_entry, %u;", DET_ACC_CHECK_AT);
+    put(s, "atom.global.cas.b64 ~c_old, [~c_entry], 0, ~c_key;");
+    put(s, "setp.ne.u64 ~c_p, ~c_old, 0;");
+    put(s, "@~c_p bra det_claimed#;");
+    put(s, "ld.volatile.global.u%u ~c_b, [~a];", bits);
+    put_double(s, "%det_c_b");
+    put(s, "st.global.f64 [~c_entry+%zu], ~c_d;", offsetof(struct det_acc_check, before));
+    put(s, "mov.u64 ~c_old, ~c_key;");
+    put_label(s, "claimed");
+    put(s, "setp.ne.u64 ~c_p, ~c_old, ~c_key;");
+    put(s, "@~c_p bra det_unchecked#;");
+    put_double(s, "%det_b");
+    put(s, "red.global.add.f64 [~c_entry+%zu], ~c_d;", offsetof(struct det_acc_check, sum));
+    put(s, "abs.f64 ~c_d, ~c_d;");
+    put(s, "red.global.add.f64 [~c_entry+%zu], ~c_d;", offsetof(struct det_acc_check, absolute));
+    put(s, "red.global.add.u64 [~c_entry+%zu], 1;", offsetof(struct det_acc_check, n));
+    put_label(s, "unchecked");
+    put(s, "}");
+}
+
 static void put_lane(const struct det_emit_site *s)
 {
     if (s->lane > 0)
         put(s, "add.s64 ~a, ~a, %u;", 1u << s->f->log2_bytes);
     det_emit_bits(s);
+    if (s->add->check)
+        put_check(s);
     det_emit_split(s);
     put_lookup(s);
     if (s->f->code == DET_ACC_F64)

@@ -107,7 +107,8 @@ struct det_ptx_twin {
     size_t n_const_variables;
 };
 struct det_ptx_twin_options {
-    bool identity;         /* rewrite nothing, but keep the extra parameter: the reference twin */
+    bool identity; /* rewrite nothing, but keep the extra parameter: the reference twin */
+    bool check;    /* adds keep ordinary sums beside the exact ones, for the fold to compare */
     bool keep_name_suffix; /* name kernels NAME$detshim (for the ptxas step) */
     /* Leave out the text of kernels (n_kernels of the twin, its order) that the compiler refused; NULL: none. What the twin
      * says about kernels and variables stays the same, so indices and slots made before remain right. */
