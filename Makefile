@@ -122,6 +122,8 @@ SONAME_cusparse := libcusparse.so.12
 SONAME_cusolver := libcusolver.so.12
 SONAME_curand := libcurand.so.10
 SONAME_nccl := libnccl.so.2
+SONAME_cusparselt := libcusparseLt.so.0
+SONAME_cutensor := libcutensor.so.2
 SONAME_torch := libtorch_cpu.so
 SONAME_c10 := libc10.so
 double_names := $(patsubst tests/doubles/double_%.c,%,$(wildcard tests/doubles/double_*.c))
@@ -131,7 +133,7 @@ $(B)/doubles/$(SONAME_$(1)): $(wildcard tests/doubles/double_$(1).c tests/double
 	$$(call say,DOUBLE,$$@)
 	@mkdir -p $$(@D) && printf '%s { global: *; };\n' $(SONAME_$(1)) >$$@.map
 	$$(Q)$(CC) -std=gnu11 -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden -ffp-contract=off -I. -isystem $(CUDA_HOME)/include -shared \
-	  -Wl,-Bsymbolic -Wl,-soname,$(SONAME_$(1)) -Wl,-z,defs $$(if $$(filter nccl torch c10,$(1)),,-Wl$$(,)--version-script=$$@.map) -o $$@ $$(filter %.c,$$^) -ldl -lpthread -lm
+	  -Wl,-Bsymbolic -Wl,-soname,$(SONAME_$(1)) -Wl,-z,defs $$(if $$(filter nccl cusparselt torch c10,$(1)),,-Wl$$(,)--version-script=$$@.map) -o $$@ $$(filter %.c,$$^) -ldl -lpthread -lm
 endef
 , := ,
 $(foreach n,$(double_names),$(eval $(call double_rule,$(n))))
@@ -197,6 +199,8 @@ LIBS_preload_use_cublaslt = $(LIBS_vendor) -l:libcublasLt.so.13
 LIBS_preload_real_lt = $(LIBS_vendor) -l:libcublasLt.so.13
 LIBS_preload_use_curand = $(LIBS_vendor) -l:libcurand.so.10
 LIBS_preload_use_cusolver = $(LIBS_vendor) -l:libcusolver.so.12
+LIBS_preload_use_tuners = -L$(B)/doubles -l:libcusparseLt.so.0 -l:libcutensor.so.2
+$(B)/preload/use_tuners: | $(B)/doubles/libcusparseLt.so.0 $(B)/doubles/libcutensor.so.2
 LIBS_preload_use_nccl = $(LIBS_vendor) -l:libnccl.so.2
 $(B)/preload/%: tests/preload/programs/%.c $(B)/setup.mk
 	@mkdir -p $(@D)

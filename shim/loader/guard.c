@@ -19,7 +19,7 @@ static enum det_family family_of(enum det_call call)
 enum {
     LAUNCHING = 1 << DET_FAMILY_CUBLAS | 1 << DET_FAMILY_CUBLASLT | 1 << DET_FAMILY_CUDNN |
                 1 << DET_FAMILY_CURAND | 1 << DET_FAMILY_CUSPARSE | 1 << DET_FAMILY_CUSOLVER |
-                1 << DET_FAMILY_NCCL
+                1 << DET_FAMILY_NCCL | 1 << DET_FAMILY_CUSPARSELT | 1 << DET_FAMILY_CUTENSOR
 };
 
 bool det_loader_on(void)

@@ -11,58 +11,13 @@
  * Calls in a group are queued when it ends, as NCCL launches them then. Not here: PAT, half types, scalars on the device, one process
  * with several devices; moves of more than a slot.
  */
-#include <nccl.h>
+#include "tests/doubles/nccl_double.h"
 
 #include <fcntl.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
-
-#include "tests/doubles/double.h"
-
-enum { MOST_RANKS = 16, SLOT_BYTES = 1 << 18, MOST_WINDOWS = 16, MOST_OPS = 8, SPINS = 20000000 };
-
-struct shared {
-    _Atomic uint32_t arrived, generation, attached;
-    _Atomic uint32_t tree, pick; /* drawn by rank 0 */
-    _Atomic uint32_t
-        full[MOST_RANKS][MOST_RANKS]; /* a message from rank to rank lies in the sender's slot */
-    char slots[MOST_RANKS][SLOT_BYTES];
-};
-
-struct ncclWindow_vidmem {
-    int unused;
-};
-struct window {
-    const char *at;
-    size_t n_bytes;
-    bool symmetric;
-};
-struct ncclComm {
-    struct shared *shared;
-    int rank, n_ranks, n_windows;
-    struct window windows[MOST_WINDOWS];
-    double scalars[MOST_OPS]; /* of operations made by ncclRedOpCreatePreMulSum */
-    int n_scalars;
-    char name[64];  /* of the shared memory */
-    int n_children; /* communicators made from this one, in an order all ranks agree on */
-};
-
-#define INJECT(call)                                                                               \
-    do {                                                                                           \
-        const int injected = double_fail(call);                                                    \
-        if (injected)                                                                              \
-            return (ncclResult_t)injected;                                                         \
-    } while (0)
-/* every name has a p twin, which is the strong one */
-#define WITH_P(name)                                                                               \
-    __typeof__(name) name __attribute__((weak, alias("p" #name), visibility("default")))
 
 /* NCCL reads its integer parameters at first use and keeps them. */
 static bool env_is(const char *name, const char *value)
@@ -101,7 +56,7 @@ static enum way way_of(bool symmetric)
     return allowed("Tree") ? TREE : RING;
 }
 
-static bool barrier(struct ncclComm *comm)
+bool double_barrier(struct ncclComm *comm)
 {
     struct shared *s = comm->shared;
     const uint32_t generation = atomic_load(&s->generation);
@@ -159,7 +114,7 @@ DOUBLE_API ncclResult_t pncclCommInitRank(ncclComm_t *made, int n_ranks, ncclUni
     double_trace("ncclCommInitRank", "\"algo\":\"%s\",\"tuner\":\"%s\"",
         getenv("NCCL_ALGO") ? getenv("NCCL_ALGO") : "",
         getenv("NCCL_TUNER_PLUGIN") ? getenv("NCCL_TUNER_PLUGIN") : "");
-    if (!barrier(comm))
+    if (!double_barrier(comm))
         return ncclSystemError;
     if (rank == 0)
         shm_unlink(id.internal);
@@ -338,7 +293,7 @@ static void run(void *arg)
         memcpy(comm->shared->slots[comm->rank], (const char *)r->from + done * bytes, n * bytes);
         if (comm->rank == 0)
             atomic_store(&comm->shared->pick, double_pick(1u << 30));
-        if (!barrier(comm))
+        if (!double_barrier(comm))
             return;
         if (r->type == ncclFloat64)
             combine_f64(r, done, n);
@@ -346,7 +301,7 @@ static void run(void *arg)
             combine_f32(r, done, n);
         else
             combine_i32(r, done, n);
-        if (!barrier(comm))
+        if (!double_barrier(comm))
             return;
     }
 }
@@ -360,7 +315,7 @@ struct waiting {
 static __thread struct waiting group[64];
 static __thread int depth, n_waiting;
 
-static ncclResult_t launch(cudaStream_t stream, void (*work)(void *arg), void *arg)
+ncclResult_t double_group_queue(cudaStream_t stream, void (*work)(void *arg), void *arg)
 {
     if (!depth)
         return double_queue(stream, work, arg) ? ncclSuccess : ncclUnhandledCudaError;
@@ -389,7 +344,7 @@ DOUBLE_API ncclResult_t pncclGroupEnd(void)
     ncclResult_t status = ncclSuccess;
     n_waiting = 0;
     for (int i = 0; i < n; i++) {
-        const ncclResult_t one = launch(group[i].stream, group[i].run, group[i].arg);
+        const ncclResult_t one = double_group_queue(group[i].stream, group[i].run, group[i].arg);
         status = one ? one : status;
     }
     return status;
@@ -407,7 +362,7 @@ static ncclResult_t queue(const char *call, struct reduction r, cudaStream_t str
     struct reduction *copy = malloc(sizeof *copy);
     *copy = r;
     double_trace(call, "\"n\":%zu,\"way\":%d", r.n, (int)r.way);
-    return launch(stream, run, copy);
+    return double_group_queue(stream, run, copy);
 }
 
 DOUBLE_API ncclResult_t pncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t type,
@@ -440,167 +395,3 @@ DOUBLE_API ncclResult_t pncclReduce(const void *from, void *to, size_t n, ncclDa
         stream);
 }
 WITH_P(ncclReduce);
-
-/* --- moves: nothing is added up */
-enum move { ALL_GATHER, BROADCAST, ALL_TO_ALL, GATHER, SCATTER, SEND, RECV };
-struct moved {
-    struct ncclComm *comm;
-    enum move move;
-    const char *from;
-    char *to;
-    size_t n_bytes;
-    int root; /* or the peer */
-};
-
-static void collect(const struct moved *m)
-{
-    struct ncclComm *const comm = m->comm;
-    const size_t n = m->n_bytes;
-    const bool many = m->move == ALL_TO_ALL || (m->move == SCATTER && comm->rank == m->root);
-    if (m->from)
-        memcpy(comm->shared->slots[comm->rank], m->from, many ? n * (size_t)comm->n_ranks : n);
-    if (!barrier(comm))
-        return;
-    if (m->move == BROADCAST)
-        memcpy(m->to, comm->shared->slots[m->root], n);
-    else if (m->move == SCATTER)
-        memcpy(m->to, comm->shared->slots[m->root] + n * (size_t)comm->rank, n);
-    else if (m->move != GATHER || comm->rank == m->root)
-        for (int j = 0; j < comm->n_ranks; j++)
-            memcpy(m->to + n * (size_t)j,
-                comm->shared->slots[j] + (m->move == ALL_TO_ALL ? n * (size_t)comm->rank : 0), n);
-    barrier(comm);
-}
-
-static void exchange(const struct moved *m)
-{
-    struct shared *const s = m->comm->shared;
-    const int me = m->comm->rank;
-    if (m->move == SEND) {
-        for (int j = 0; j < m->comm->n_ranks; j++)
-            for (long i = 0; i < SPINS && atomic_load(&s->full[me][j]); i++)
-                sched_yield();
-        memcpy(s->slots[me], m->from, m->n_bytes);
-        atomic_store(&s->full[me][m->root], 1);
-        return;
-    }
-    for (long i = 0; i < SPINS && !atomic_load(&s->full[m->root][me]); i++)
-        sched_yield();
-    memcpy(m->to, s->slots[m->root], m->n_bytes);
-    atomic_store(&s->full[m->root][me], 0);
-}
-
-static void move_run(void *arg)
-{
-    const struct moved *m = arg;
-    if (m->move == SEND || m->move == RECV)
-        exchange(m);
-    else
-        collect(m);
-}
-
-static ncclResult_t move(
-    const char *call, struct moved m, size_t n, ncclDataType_t type, cudaStream_t stream)
-{
-    INJECT(call);
-    if (type != ncclFloat32 && type != ncclFloat64 && type != ncclInt32)
-        return ncclInvalidUsage;
-    m.n_bytes = n * (type == ncclFloat64 ? 8 : 4);
-    if (!m.comm || m.root < 0 || m.root >= m.comm->n_ranks)
-        return ncclInvalidArgument;
-    if (m.n_bytes * (size_t)m.comm->n_ranks > SLOT_BYTES)
-        return ncclInvalidUsage;
-    struct moved *const copy = malloc(sizeof *copy);
-    *copy = m;
-    return launch(stream, move_run, copy);
-}
-
-#define MOVE(name, params, kind, from, to, root)                                                   \
-    DOUBLE_API ncclResult_t p##name params                                                         \
-    {                                                                                              \
-        return move(#name, (struct moved){ comm, kind, from, to, 0, root }, n, type, stream);      \
-    }                                                                                              \
-    WITH_P(name);
-MOVE(ncclAllGather,
-    (const void *from, void *to, size_t n, ncclDataType_t type, ncclComm_t comm,
-        cudaStream_t stream),
-    ALL_GATHER, from, to, 0)
-MOVE(ncclBroadcast,
-    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
-        cudaStream_t stream),
-    BROADCAST, from, to, root)
-MOVE(ncclBcast,
-    (void *at, size_t n, ncclDataType_t type, int root, ncclComm_t comm, cudaStream_t stream),
-    BROADCAST, at, at, root)
-MOVE(ncclAlltoAll,
-    (const void *from, void *to, size_t n, ncclDataType_t type, ncclComm_t comm,
-        cudaStream_t stream),
-    ALL_TO_ALL, from, to, 0)
-MOVE(ncclGather,
-    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
-        cudaStream_t stream),
-    GATHER, from, to, root)
-MOVE(ncclScatter,
-    (const void *from, void *to, size_t n, ncclDataType_t type, int root, ncclComm_t comm,
-        cudaStream_t stream),
-    SCATTER, from, to, root)
-MOVE(ncclSend,
-    (const void *from, size_t n, ncclDataType_t type, int peer, ncclComm_t comm,
-        cudaStream_t stream),
-    SEND, from, NULL, peer)
-MOVE(ncclRecv,
-    (void *to, size_t n, ncclDataType_t type, int peer, ncclComm_t comm, cudaStream_t stream), RECV,
-    NULL, to, peer)
-
-/* --- communicators made from others */
-static ncclResult_t child(
-    struct ncclComm *comm, ncclComm_t *made, const char *kind, int color, int n_ranks, int rank)
-{
-    ncclUniqueId id;
-    memset(&id, 0, sizeof id);
-    snprintf(
-        id.internal, sizeof id.internal, "%s_%s%d_%d", comm->name, kind, comm->n_children, color);
-    comm->n_children++;
-    return rank < 0 ? ncclSuccess : pncclCommInitRank(made, n_ranks, id, rank);
-}
-
-DOUBLE_API ncclResult_t pncclCommSplit(
-    ncclComm_t comm, int color, int key, ncclComm_t *made, ncclConfig_t *config)
-{
-    INJECT("ncclCommSplit");
-    (void)config;
-    if (!comm || !made)
-        return ncclInvalidArgument;
-    int *const mine = (int *)(void *)comm->shared->slots[comm->rank];
-    mine[0] = color, mine[1] = key;
-    if (!barrier(comm))
-        return ncclSystemError;
-    int n_ranks = 0, rank = 0;
-    for (int j = 0; j < comm->n_ranks; j++) {
-        const int *const theirs = (const int *)(const void *)comm->shared->slots[j];
-        n_ranks += theirs[0] == color;
-        rank += theirs[0] == color && (theirs[1] < key || (theirs[1] == key && j < comm->rank));
-    }
-    *made = NULL;
-    if (!barrier(comm))
-        return ncclSystemError;
-    return child(comm, made, "split", color, n_ranks, color == NCCL_SPLIT_NOCOLOR ? -1 : rank);
-}
-WITH_P(ncclCommSplit);
-
-DOUBLE_API ncclResult_t pncclCommShrink(ncclComm_t comm, int *excluded, int n_excluded,
-    ncclComm_t *made, ncclConfig_t *config, int flags)
-{
-    INJECT("ncclCommShrink");
-    (void)config, (void)flags;
-    if (!comm || !made || (n_excluded && !excluded))
-        return ncclInvalidArgument;
-    int rank = comm->rank;
-    for (int i = 0; i < n_excluded; i++) {
-        if (excluded[i] == comm->rank)
-            return ncclInvalidUsage;
-        rank -= excluded[i] < comm->rank;
-    }
-    return child(comm, made, "shrink", 0, comm->n_ranks - n_excluded, rank);
-}
-WITH_P(ncclCommShrink);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every wrapped call of the seven libraries, from the tables, against libraries of stubs (no vendor code, no double): the program sees each
+# Every wrapped call of nine libraries, from the tables, against libraries of stubs (no vendor code, no double): the program sees each
 # status as the library gave it, with NULL in every place, and survives a success with NULL; under a capture no wrapper allocates, waits,
 # copies or launches by itself; a call the loaded library lacks looks absent.
 set -u
@@ -71,5 +71,7 @@ CURAND libcurand.so.10
 CUSPARSE libcusparse.so.12
 CUSOLVER libcusolver.so.12
 NCCL libnccl.so.2
+CUSPARSELT libcusparseLt.so.0
+CUTENSOR libcutensor.so.2
 LIST
 [ -n "${ONLY_BUILD:-}" ] || echo "1..$n_checks"
