@@ -8,11 +8,15 @@
 
 #include "tests/doubles/double.h"
 
+/* A handle or matrix of one copy of the library means nothing to another copy. */
+static const char double_here;
 struct cusparseContext {
+    const char *owner;
     cudaStream_t stream;
     cusparsePointerMode_t mode;
 };
 struct cusparseSpMatDescr {
+    const char *owner;
     cusparseFormat_t format;
     int64_t rows, cols, nnz;
     const int *offsets,

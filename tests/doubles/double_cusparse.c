@@ -11,6 +11,8 @@ DOUBLE_API cusparseStatus_t cusparseCreate(cusparseHandle_t *handle)
     ENTER(cusparseCreate);
     NEED(handle);
     *handle = calloc(1, sizeof **handle);
+    if (*handle)
+        (*handle)->owner = &double_here;
     return *handle ? CUSPARSE_STATUS_SUCCESS : CUSPARSE_STATUS_ALLOC_FAILED;
 }
 DOUBLE_API cusparseStatus_t cusparseDestroy(cusparseHandle_t handle)
@@ -33,14 +35,14 @@ DOUBLE_API cusparseStatus_t cusparseSetStream(cusparseHandle_t handle, cudaStrea
 }
 DOUBLE_API cusparseStatus_t cusparseGetStream(cusparseHandle_t handle, cudaStream_t *stream)
 {
-    NEED(handle && stream);
+    NEED(handle && handle->owner == &double_here && stream);
     *stream = handle->stream;
     return CUSPARSE_STATUS_SUCCESS;
 }
 DOUBLE_API cusparseStatus_t cusparseGetPointerMode(
     cusparseHandle_t handle, cusparsePointerMode_t *mode)
 {
-    NEED(handle && mode);
+    NEED(handle && handle->owner == &double_here && mode);
     *mode = handle->mode;
     return CUSPARSE_STATUS_SUCCESS;
 }
@@ -50,7 +52,8 @@ static cusparseStatus_t make(cusparseSpMatDescr_t *to, cusparseFormat_t format, 
 {
     NEED(to && rows >= 0 && cols >= 0 && nnz >= 0);
     *to = malloc(sizeof **to);
-    **to = (struct cusparseSpMatDescr){ format, rows, cols, nnz, offsets, columns, values };
+    **to = (struct cusparseSpMatDescr){ &double_here, format, rows, cols, nnz, offsets, columns,
+        values };
     return CUSPARSE_STATUS_SUCCESS;
 }
 DOUBLE_API cusparseStatus_t cusparseCreateCsr(cusparseSpMatDescr_t *to, int64_t rows, int64_t cols,
@@ -87,7 +90,7 @@ DOUBLE_API cusparseStatus_t cusparseDestroySpMat(cusparseConstSpMatDescr_t matri
 DOUBLE_API cusparseStatus_t cusparseSpMatGetFormat(
     cusparseConstSpMatDescr_t matrix, cusparseFormat_t *format)
 {
-    NEED(matrix && format);
+    NEED(matrix && matrix->owner == &double_here && format);
     *format = matrix->format;
     return CUSPARSE_STATUS_SUCCESS;
 }
@@ -96,7 +99,7 @@ DOUBLE_API cusparseStatus_t cusparseConstCsrGet(cusparseConstSpMatDescr_t m, int
     cusparseIndexType_t *offset_type, cusparseIndexType_t *column_type, cusparseIndexBase_t *base,
     cudaDataType *type)
 {
-    NEED(m && m->format == CUSPARSE_FORMAT_CSR);
+    NEED(m && m->owner == &double_here && m->format == CUSPARSE_FORMAT_CSR);
     *rows = m->rows, *cols = m->cols, *nnz = m->nnz, *offsets = m->offsets, *columns = m->columns;
     *values = m->values, *offset_type = *column_type = CUSPARSE_INDEX_32I, *base = 0,
     *type = CUDA_R_32F;
@@ -107,7 +110,7 @@ DOUBLE_API cusparseStatus_t cusparseConstCscGet(cusparseConstSpMatDescr_t m, int
     const void **values, cusparseIndexType_t *offset_type, cusparseIndexType_t *row_type,
     cusparseIndexBase_t *base, cudaDataType *type)
 {
-    NEED(m && m->format == CUSPARSE_FORMAT_CSC);
+    NEED(m && m->owner == &double_here && m->format == CUSPARSE_FORMAT_CSC);
     *rows = m->rows, *cols = m->cols, *nnz = m->nnz, *offsets = m->offsets;
     *row_indices = m->columns, *values = m->values;
     *offset_type = *row_type = CUSPARSE_INDEX_32I, *base = 0, *type = CUDA_R_32F;

@@ -216,6 +216,32 @@ Test(cusparse_double, csc_spmv_runs_as_our_kernel_both_ways)
     uncovered("spmv csc 3", off, "CSC: no document says that it repeats");
 }
 
+/* cusparseConstCsrGet cusparseConstCscGet cusparseConstDnVecGet cusparseConstDnMatGet cusparseGetStream cusparseGetPointerMode: asked in the
+ * copy that the program called, or the second copy's handle would be refused and its product left to cuSPARSE. */
+Test(cusparse_double, two_copies_in_one_process_are_kept_apart)
+{
+    const char *const env[] = { DOUBLE, SHIM, "DETSHIM_CACHE=off", "DETSHIM_LOG", NULL };
+    const char *const bare[] = { DOUBLE, "LD_PRELOAD", NULL };
+    const char *command =
+        "mkdir -p " BUILD "/second && cp " BUILD "/doubles/libcusparse.so.12 " BUILD
+        "/second/ && exec " BUILD "/preload/two_sparse " BUILD "/doubles/libcusparse.so.12 " BUILD
+        "/second/libcusparse.so.12";
+    char hashes[2][2][40];
+    for (int i = 0; i < 2; i++) {
+        struct child one = child_shell(with_next_seed(bare), 60, "%s", command);
+        struct child two = child_shell(with_next_seed(env), 60, "%s", command);
+        cr_assert_eq(one.exit_status, 0, "%s%s", one.out, one.err);
+        cr_assert_eq(two.exit_status, 0, "%s%s", two.out, two.err);
+        snprintf(hashes[0][i], 40, "%s", child_result(one.out, "hash"));
+        snprintf(hashes[1][i], 40, "%s", child_result(two.out, "hash"));
+        cr_expect(strstr(two.err, "exact cusparse.spmv-transposed cusparseSpMV 2x"), "%s", two.err);
+        child_free(&one);
+        child_free(&two);
+    }
+    cr_expect_str_neq(hashes[0][0], hashes[0][1], "negative control");
+    cr_expect_str_eq(hashes[1][0], hashes[1][1]);
+}
+
 /* cusparseSpGEMM_workEstimation cusparseSpGEMM_compute cusparseSpGEMM_copy, and the reuse form */
 Test(cusparse_double, spgemm_takes_the_default_algorithm)
 {
