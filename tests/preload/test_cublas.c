@@ -29,10 +29,10 @@ Test(cublas, fixed_point_emulation_becomes_native, .timeout = 300)
     says("use_cublas math", (const char *const[]){ SHIM, NULL }, "cublasSetMathMode mode 8 -> 0");
 }
 
-/* cublasSsymv_v2 cublasDsymv_v2 cublasCsymv_v2 cublasZsymv_v2 cublasChemv_v2 cublasZhemv_v2, and two of the _64 forms */
+/* cublasSsymv_v2 cublasDsymv_v2 cublasCsymv_v2 cublasZsymv_v2 cublasChemv_v2 cublasZhemv_v2, and all the _64 forms */
 Test(cublas, atomics_stay_off, .timeout = 300)
 {
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 12; i++) {
         char command[64];
         snprintf(command, sizeof command, "use_cublas atomics %d", i);
         pinned(command, shim);
@@ -49,6 +49,23 @@ Test(cublas, several_streams_get_a_fixed_workspace)
     cr_expect(
         strstr(trace, "\"workspace\":\":4096:8\""), "read before the handle was made: %s", trace);
     free(trace);
+}
+
+/* Routines that take no algorithm: on several streams they repeat with the workspace pinned, and the ledger has them by name. */
+Test(cublas, routines_repeat_and_are_vouched_for, .timeout = 300)
+{
+    static const char *const names[] = { "cublasSdot_v2", "cublasDdot_v2", "cublasSasum_v2",
+        "cublasDnrm2_v2", "cublasSgemv_v2", "cublasDgemv_v2", "cublasSgemm_v2_64",
+        "cublasDgemmStridedBatched" };
+    for (int i = 0; i < 8; i++) {
+        char command[64], line[100];
+        snprintf(command, sizeof command, "use_cublas routine %d", i);
+        pinned(command, shim);
+        snprintf(line, sizeof line, "call name=%s class=vouched rule=cublas.workspace", names[i]);
+        says(command, loud, line);
+    }
+    const char *const bad[] = { SHIM, "DETSHIM_LOG=stderr", "CUBLAS_WORKSPACE_CONFIG=:0:0", NULL };
+    says("use_cublas routine 4", bad, "call name=cublasSgemv_v2 class=uncovered");
 }
 
 /* One stream is ordered without us as well: the double is not random for its own sake, and we change no bit there. */

@@ -109,11 +109,66 @@ static void symv(int which, int n)
     case 6:
         GOOD(cublasSsymv_v2_64(handle, half, n, s, A, n, x, 1, s, y, 1));
         break;
-    default:
+    case 7:
         GOOD(cublasDsymv_v2_64(handle, half, n, s, A, n, x, 1, s, y, 1));
+        break;
+    case 8:
+        GOOD(cublasCsymv_v2_64(handle, half, n, s, A, n, x, 1, s, y, 1));
+        break;
+    case 9:
+        GOOD(cublasZsymv_v2_64(handle, half, n, s, A, n, x, 1, s, y, 1));
+        break;
+    case 10:
+        GOOD(cublasChemv_v2_64(handle, half, n, s, A, n, x, 1, s, y, 1));
+        break;
+    default:
+        GOOD(cublasZhemv_v2_64(handle, half, n, s, A, n, x, 1, s, y, 1));
         break;
     }
     lib_take(y, (size_t)n * bytes);
+    lib_free(A), lib_free(x), lib_free(y);
+}
+
+/* Routines without an algorithm to choose. Several streams make the library choose another one for them. */
+static void routine(int which, int n)
+{
+    const int f64 = which % 2;
+    float *A = lib_numbers((size_t)n * n, f64), *x = lib_numbers((size_t)n, f64),
+          *y = lib_numbers((size_t)n * n, f64);
+    double result = 0;
+    const float f[2] = { 1.5f, 0.5f };
+    const double d[2] = { 1.5, 0.5 };
+    double *Ad = (double *)A, *xd = (double *)x, *yd = (double *)y;
+    switch (which) {
+    case 0:
+        GOOD(cublasSdot(handle, n, x, 1, y, 1, (float *)&result));
+        break;
+    case 1:
+        GOOD(cublasDdot(handle, n, xd, 1, yd, 1, &result));
+        break;
+    case 2:
+        GOOD(cublasSasum(handle, n, x, 1, (float *)&result));
+        break;
+    case 3:
+        GOOD(cublasDnrm2(handle, n, xd, 1, &result));
+        break;
+    case 4:
+        GOOD(cublasSgemv(handle, CUBLAS_OP_T, n, n, &f[0], A, n, x, 1, &f[1], y, 1));
+        break;
+    case 5:
+        GOOD(cublasDgemv(handle, CUBLAS_OP_N, n, n, &d[0], Ad, n, xd, 1, &d[1], yd, 1));
+        break;
+    case 6:
+        GOOD(cublasSgemm_v2_64(
+            handle, CUBLAS_OP_N, CUBLAS_OP_T, 3, 2, n, &f[0], A, n, A, n, &f[1], y, 3));
+        break;
+    case 7:
+        GOOD(cublasDgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, n, &d[0], Ad, 2, 0,
+            xd, n, 0, &d[1], yd, 2, 4, 1));
+        break;
+    }
+    lib_take(y, (size_t)n * n * (f64 ? 8 : 4));
+    lib_add(&result, sizeof result);
     lib_free(A), lib_free(x), lib_free(y);
 }
 
@@ -131,8 +186,10 @@ static void sweep(int n)
             GOOD(cublasSetAtomicsMode(handle, (cublasAtomicsMode_t)lib_random(2)));
         if (lib_random(8) == 0)
             GOOD(cublasSetMathMode(handle, (cublasMath_t)(lib_random(2) * 8 + lib_random(2) * 16)));
-        if (kind == SYMV)
-            symv((int)lib_random(8), 2 + (int)lib_random(30));
+        if (lib_random(6) == 0)
+            routine((int)lib_random(8), 8 + (int)lib_random(60));
+        else if (kind == SYMV)
+            symv((int)lib_random(12), 2 + (int)lib_random(30));
         else
             product(kind, 1 + (int)lib_random(12), 1 + (int)lib_random(12), 1 + (int)lib_random(40),
                 f64, (int)lib_random(2), (int)lib_random(2), f64 ? (lib_random(2) ? 79 : 70) : 68,
@@ -211,6 +268,13 @@ int main(int argc, char **argv)
         for (int i = 0; i < 8; i++) {
             GOOD(cublasSetStream(handle, i % 2 ? other : NULL));
             product(PLAIN, 9, 7, 61, 0, 0, 0, CUBLAS_COMPUTE_32F, -1);
+        }
+    } else if (strcmp(way, "routine") == 0) {
+        CUstream other;
+        OK(CU(cuStreamCreate)(&other, 0));
+        for (int i = 0; i < 6; i++) {
+            GOOD(cublasSetStream(handle, i % 2 ? other : NULL));
+            routine(n, 61);
         }
     } else if (strcmp(way, "single") == 0) {
         product(PLAIN, 9, 7, 61, 0, 0, 0, CUBLAS_COMPUTE_32F, -1);
