@@ -5,12 +5,14 @@
 
 #include "detshim/detshim.h"
 #include "shim/choices/choices.h"
+#include "shim/core/start.h"
 #include "shim/cuda/cuda_shim.h"
 #include "shim/entropy/entropy.h"
 #include "shim/image/known.h"
 #include "shim/image/registry.h"
 #include "shim/loader/call.h"
 #include "shim/loader/loader.h"
+#include "shim/log/ledger.h"
 #include "shim/log/log.h"
 #include "shim/policy/policy.h"
 #include "shim/python/python.h"
@@ -18,7 +20,9 @@
 /* pthread_atfork lives in a static archive before glibc 2.34; this is what it calls. Absent in musl, hence weak. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
     void *dso) __attribute__((weak));
+/* of this library for libc; ours, since the start files that usually hold it are not linked */
 extern void *__dso_handle __attribute__((visibility("hidden")));
+void *__dso_handle = &__dso_handle;
 
 DET_EXPORT const char *detshim_version(void)
 {
@@ -43,9 +47,8 @@ static void in_fork_child(void)
     }
 }
 
-__attribute__((constructor)) static void start(void)
+__attribute__((constructor)) DET_START_TEXT static void start(void)
 {
-    det_loader_warm();
     if (__register_atfork)
         __register_atfork(before_fork, NULL, in_fork_child, &__dso_handle);
     det_python_start();
@@ -59,11 +62,18 @@ static void count_images(void)
         det_log_counter("fat binaries", n);
 }
 
-__attribute__((destructor)) static void end(void)
+static __attribute__((noinline)) void finish(void)
 {
     count_images();
     det_choices_finish();
-    det_loader_self_test();
     det_cuda_finish();
     det_log_finish();
+}
+
+/* Nearly every process ends without having asked for its settings: then no hook did anything. */
+__attribute__((destructor)) DET_START_TEXT static void end(void)
+{
+    det_loader_self_test();
+    if (det_policy_was_read() || det_ledger_newest())
+        finish();
 }

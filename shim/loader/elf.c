@@ -1,22 +1,24 @@
 /* Reads objects that are already mapped: SONAME, DT_NEEDED, symbol by hash. Calls nothing but dl_iterate_phdr.
  * glibc relocates the pointers of the dynamic section in place, musl and the vDSO do not: both are accepted. */
+#include "shim/core/start.h"
 #include "shim/loader/internal.h"
 
-bool det_same(const char *a, const char *b)
+DET_START_TEXT bool det_same(const char *a, const char *b)
 {
     while (*a && *a == *b)
         a++, b++;
     return *a == *b;
 }
 
-bool det_starts(const char *text, const char *with)
+DET_START_TEXT bool det_starts(const char *text, const char *with)
 {
     while (*with && *text == *with)
         text++, with++;
     return !*with;
 }
 
-uintptr_t det_elf_pointer(uintptr_t base, const ElfW(Dyn) * dynamic, ElfW(Sxword) tag)
+DET_START_TEXT uintptr_t det_elf_pointer(
+    uintptr_t base, const ElfW(Dyn) * dynamic, ElfW(Sxword) tag)
 {
     for (; dynamic && dynamic->d_tag != DT_NULL; dynamic++)
         if (dynamic->d_tag == tag)
@@ -54,7 +56,8 @@ struct symbols {
 };
 
 /* Address of symbol `i` if it is the default version of `name` and defined here. */
-static void *symbol_matches(const struct symbols *table, uint32_t i, const char *name)
+DET_START_TEXT static void *symbol_matches(
+    const struct symbols *table, uint32_t i, const char *name)
 {
     const ElfW(Sym) *symbol = &table->symbols[i];
     if (symbol->st_shndx == SHN_UNDEF || !det_same(table->strings + symbol->st_name, name))
@@ -69,7 +72,8 @@ static void *symbol_matches(const struct symbols *table, uint32_t i, const char 
     return (void *)at;
 }
 
-static void *find_gnu(const struct symbols *table, const uint32_t *hash_table, const char *name)
+DET_START_TEXT static void *find_gnu(
+    const struct symbols *table, const uint32_t *hash_table, const char *name)
 {
     uint32_t hash = 5381;
     for (const char *c = name; *c; c++)
@@ -92,7 +96,8 @@ static void *find_gnu(const struct symbols *table, const uint32_t *hash_table, c
     }
 }
 
-static void *find_sysv(const struct symbols *table, const uint32_t *hash_table, const char *name)
+DET_START_TEXT static void *find_sysv(
+    const struct symbols *table, const uint32_t *hash_table, const char *name)
 {
     uint32_t hash = 0;
     for (const char *c = name; *c; c++) {
@@ -109,7 +114,7 @@ static void *find_sysv(const struct symbols *table, const uint32_t *hash_table, 
     return NULL;
 }
 
-void *det_elf_symbol(uintptr_t base, const ElfW(Dyn) * dynamic, const char *name)
+DET_START_TEXT void *det_elf_symbol(uintptr_t base, const ElfW(Dyn) * dynamic, const char *name)
 {
     const struct symbols table = {
         .base = base,

@@ -1,6 +1,7 @@
 /* What the assembly hooks of dlsym, dlvsym and dlopen ask before they jump on. For a name we do not wrap nothing but
  * comparisons happens here: sanitizers and allocators look symbols up before they are ready (note section 1.5). */
 #include <dlfcn.h>
+#include <link.h>
 #include <unistd.h>
 
 #include "shim/loader/internal.h"
@@ -61,20 +62,56 @@ static void *substitute(
     return (void *)(uintptr_t)det_instance_entry(instance, call);
 }
 
+/* The first answer per call, for a handle that is the library's own: such a library is pinned, so its handle means it for ever. A slot
+ * is claimed, filled, then published, and never changes. */
+static struct {
+    _Atomic(void *) handle;
+    const struct det_instance *instance;
+    void *answer;
+} given[DET_N_CALLS];
+
+static void remember(enum det_call call, void *handle, const void *real, void *answer)
+{
+    static char claimed;
+    const struct det_instance *instance = det_instance_known_at(real);
+    void *nobody = NULL;
+    if (!instance || ((const struct link_map *)handle)->l_addr != instance->object.base ||
+        !atomic_compare_exchange_strong(&given[call].handle, &nobody, (void *)&claimed))
+        return;
+    given[call].instance = instance;
+    given[call].answer = answer;
+    atomic_store_explicit(&given[call].handle, handle, memory_order_release);
+}
+
+/* NULL: go the long way. */
+static void *remembered(enum det_call call, void *handle, const void *caller)
+{
+    if (atomic_load_explicit(&given[call].handle, memory_order_acquire) != handle)
+        return NULL;
+    const struct det_instance *asks = det_instance_known_at(caller);
+    return asks && asks->family == given[call].instance->family ? NULL : given[call].answer;
+}
+
 struct det_jump det_filter_dlsym(void *handle, const char *name, const void *caller)
 {
-    const struct det_libc *libc = det_libc();
     const bool by_scope = handle == RTLD_NEXT || handle == RTLD_DEFAULT;
     /* A neighbour's dlsym may not keep the caller's address, so scope look-ups go straight to libc (note section 1.4). */
     const struct det_jump pass = { NULL,
-        by_scope ? (void *)(uintptr_t)libc->dlsym : det_next_dlsym() };
+        by_scope ? (void *)(uintptr_t)det_libc()->dlsym : det_next_dlsym() };
     const enum det_call call = wrapped(name);
-    if (call == DET_N_CALLS || handle == RTLD_NEXT || !libc->dlsym || !det_loader_on())
+    if (__builtin_expect(call == DET_N_CALLS, 1) || handle == RTLD_NEXT || !det_libc()->dlsym ||
+        !det_loader_on())
         return pass;
+    const struct det_libc *libc = det_libc();
 
+    void *answer = by_scope ? NULL : remembered(call, handle, caller);
+    if (answer)
+        return (struct det_jump){ answer, NULL };
     void *real = libc->dlsym(handle, name);
     bool absent = false;
-    void *answer = substitute(call, handle, real, caller, &absent);
+    answer = substitute(call, handle, real, caller, &absent);
+    if (!by_scope && real && answer != real)
+        remember(call, handle, real, answer);
     if (absent) /* asked behind us, so that NULL comes with libc's dlerror */
         return (struct det_jump){ libc->dlsym(RTLD_NEXT, name), NULL };
     /* Unchanged by us, or not found: let libc answer the caller itself, with its scope and its dlerror. */

@@ -192,6 +192,10 @@ bool det_caller_is_vendor(const void *caller)
 
 struct det_instance *det_instance_at(const void *address)
 {
+    /* Copies are pinned: what was found inside one stays there. */
+    struct det_instance *holder = holder_of(address);
+    if (holder)
+        return holder;
     det_instances_scan();
     return holder_of(address);
 }

@@ -4,14 +4,16 @@
 #include <dlfcn.h>
 #include <sys/auxv.h>
 
+#include "shim/core/start.h"
 #include "shim/loader/internal.h"
+#include "shim/loader/libc.h"
 #include "shim/loader/loader.h"
 
-static struct det_libc found;
-static _Atomic int searched;
+DET_START_DATA static struct det_libc found;
+DET_START_DATA static _Atomic int searched;
 static _Atomic(void *) next_dlsym;
 
-static const struct link_map *first_object(void)
+DET_START_TEXT static const struct link_map *first_object(void)
 {
     const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
     const unsigned long n = getauxval(AT_PHNUM);
@@ -31,7 +33,7 @@ static const struct link_map *first_object(void)
     return NULL;
 }
 
-static bool is_libc(const char *path)
+DET_START_TEXT static bool is_libc(const char *path)
 {
     const char *name = path;
     for (; *path; path++)
@@ -41,7 +43,7 @@ static bool is_libc(const char *path)
            det_starts(name, "libc.musl") || det_starts(name, "ld-musl");
 }
 
-bool det_object_is_listed(const char *prefix)
+DET_START_TEXT bool det_object_is_listed(const char *prefix)
 {
     for (const struct link_map *map = first_object(); map; map = map->l_next) {
         const char *name = map->l_name ? map->l_name : "";
@@ -54,7 +56,7 @@ bool det_object_is_listed(const char *prefix)
     return false;
 }
 
-static void take(struct det_libc *out, uintptr_t base, const ElfW(Dyn) * dynamic)
+DET_START_TEXT static void take(struct det_libc *out, uintptr_t base, const ElfW(Dyn) * dynamic)
 {
     if (!out->dlsym)
         out->dlsym =
@@ -79,7 +81,7 @@ static int take_from_info(struct dl_phdr_info *info, size_t n_bytes, void *arg)
     return 0;
 }
 
-const struct det_libc *det_libc(void)
+DET_START_TEXT const struct det_libc *det_libc(void)
 {
     if (atomic_load_explicit(&searched, memory_order_acquire))
         return &found;
@@ -127,16 +129,19 @@ void *det_next_dlsym(void)
     return next;
 }
 
-bool det_is_ours(const void *address)
+DET_START_TEXT bool det_listed_symbol(const char *name)
+{
+    for (const struct link_map *map = first_object(); map; map = map->l_next)
+        if (map->l_ld && !det_is_ours(map->l_ld) && det_elf_symbol(map->l_addr, map->l_ld, name))
+            return true;
+    return false;
+}
+
+DET_START_TEXT bool det_is_ours(const void *address)
 {
     extern const char det_image_start[] __asm__("__ehdr_start")
         __attribute__((visibility("hidden")));
     extern const char det_image_end[] __asm__("_end") __attribute__((visibility("hidden")));
     return (uintptr_t)address - (uintptr_t)det_image_start <
            (uintptr_t)(det_image_end - det_image_start);
-}
-
-void det_loader_warm(void)
-{
-    det_libc();
 }

@@ -7,5 +7,8 @@
 void *det_libc_next(const char *name);
 /** What dlsym(RTLD_DEFAULT, name) gives: the program's or a library's function, NULL when none is visible. */
 void *det_libc_default(const char *name);
+/** Does a loaded object, the program included, define `name`? Reads the debugger's list and hash tables: no lock, no allocation,
+ *  unlike a dlsym that finds nothing. */
+bool det_listed_symbol(const char *name);
 
 #endif

@@ -4,8 +4,6 @@
 
 #include <stdbool.h>
 
-/** Find libc's functions now instead of at the first look-up: nothing depends on it. */
-void det_loader_warm(void);
 /** At process end: one line when the GPU was used and no wrapper was ever called, with the likely reason. */
 void det_loader_self_test(void);
 /** False when another preload's dlsym stands before ours. */

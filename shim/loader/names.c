@@ -1,9 +1,9 @@
-/* The table of wrapped calls: name, wrapper, family, and a hash to find a name. No vendor header is seen here. The hash is filled
- * lazily by inserts that any number of threads may repeat. */
+/* The table of wrapped calls: name, wrapper, family, and a hash to find a name. No vendor header is seen here, so that the
+ * wrappers can be named as plain addresses; the hash is filled lazily by inserts that any number of threads may repeat. */
 #include "shim/loader/internal.h"
 
-/* Names in one object and their places in it; wrappers by their distance from the table: nothing here is relocated when a process
- * starts. */
+/* Names in one object and their places in it, wrappers by their distance from the table: nothing here is relocated when a process
+ * starts. The linker script and -Bsymbolic-functions bind the wrappers inside the library. */
 static const struct names {
 #define DET_CALL(symbol, since, how) char symbol[sizeof #symbol];
 #include "shim/loader/calls.def"
@@ -19,13 +19,13 @@ static const uint16_t places[] = {
 #include "shim/loader/calls.def"
 #undef DET_CALL
 };
-extern const int32_t det_wrapper_places[] __attribute__((visibility("hidden")));
-__asm__(".pushsection .rodata, \"a\"\n"
-        ".balign 4\n"
-        ".hidden det_wrapper_places\n"
-        ".globl det_wrapper_places\n"
-        "det_wrapper_places:\n"
-#define DET_CALL(symbol, since, how) ".long " #symbol " - det_wrapper_places\n"
+extern const int32_t wrappers[] __asm__("det_call_wrappers") __attribute__((visibility("hidden")));
+__asm__(".pushsection .rodata.det_call_wrappers, \"a\", %progbits\n"
+        "\t.balign 4\n"
+        "\t.hidden det_call_wrappers\n"
+        "\t.globl det_call_wrappers\n"
+        "det_call_wrappers:\n"
+#define DET_CALL(symbol, since, how) "\t.long " #symbol " - det_call_wrappers\n"
 #include "shim/loader/calls.def"
 #undef DET_CALL
         ".popsection\n");
@@ -57,31 +57,66 @@ static const struct {
 
 enum { N_BUCKETS = 4096 };
 _Static_assert(DET_N_CALLS * 3 < N_BUCKETS, "the hash must stay sparse");
-static _Atomic uint16_t buckets[N_BUCKETS]; /* id + 1; 0 is empty */
+static _Atomic uint32_t buckets[N_BUCKETS]; /* high half of the hash, id + 1; 0 is empty */
 _Atomic uint8_t det_call_families[DET_N_CALLS];
 static _Atomic int filled;
 
-/* Two cycles a byte: dlsym's cost for names that are not ours is mostly this. */
-static uint32_t hash(const char *name)
+/* Where a zero byte is, its high bit is set; garbage only above the first. */
+static uint64_t zero_bytes(uint64_t word)
 {
-    uint32_t h = 5381;
-    for (; *name; name++)
-        h = h * 33 + (unsigned char)*name;
-    return h ^ (h >> 15);
+    return (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
+}
+
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+/* dlsym's cost for names that are not ours is mostly this, so eight bytes are taken at a time. Loads are aligned: they stay inside the
+ * pages, and the memory tags, that hold the name. The value depends on the text only, not on where it stands. */
+static inline __attribute__((always_inline)) uint32_t hash(const char *name)
+{
+    typedef uint64_t __attribute__((may_alias)) word;
+    const unsigned shift = 8 * ((uintptr_t)name & 7);
+    const word *at = (const word *)((uintptr_t)name & ~(uintptr_t)7);
+    uint64_t h = 0, rest = *at++ >> shift,
+             end = zero_bytes(rest | (shift ? ~(uint64_t)0 << (64 - shift) : 0));
+    while (!end) {
+        const uint64_t next = *at++, whole = shift ? rest | next << (64 - shift) : rest;
+        end = zero_bytes(whole);
+        if (end) {
+            rest = whole;
+            break;
+        }
+        h = mix(h, whole);
+        rest = next >> shift;
+        end = zero_bytes(rest | (shift ? ~(uint64_t)0 << (64 - shift) : 0));
+    }
+    const uint64_t keep =
+        (end & -end) - 1; /* bytes before the end, and seven bits of it: all zero */
+    h = mix(h, rest & keep);
+    return (uint32_t)(h ^ h >> 32);
+}
+
+static uint32_t entry_of(uint32_t hash, unsigned call)
+{
+    return (hash & 0xffff0000u) | (call + 1);
 }
 
 /* A slot is written once and never changes, so two threads that insert in the same order agree. */
 static void insert(enum det_call call)
 {
-    for (uint32_t i = hash(name_of(call));; i++) {
-        uint16_t there = 0;
-        if (atomic_compare_exchange_strong(&buckets[i % N_BUCKETS], &there, (uint16_t)(call + 1)) ||
-            there == call + 1)
+    const uint32_t h = hash(name_of(call)), entry = entry_of(h, call);
+    for (uint32_t i = h;; i++) {
+        uint32_t there = 0;
+        if (atomic_compare_exchange_strong(&buckets[i % N_BUCKETS], &there, entry) ||
+            there == entry)
             return;
     }
 }
 
-static void fill(void)
+static __attribute__((noinline)) void fill(void)
 {
     size_t table = 0;
     const size_t n_tables = sizeof tables / sizeof tables[0];
@@ -95,33 +130,46 @@ static void fill(void)
     atomic_store_explicit(&filled, 1, memory_order_release);
 }
 
+static inline __attribute__((always_inline)) void prepare(void)
+{
+    if (__builtin_expect(!atomic_load_explicit(&filled, memory_order_acquire), 0))
+        fill();
+}
+
 void det_calls_prepare(void)
 {
-    if (!atomic_load_explicit(&filled, memory_order_acquire))
-        fill();
+    prepare();
+}
+
+static __attribute__((noinline)) enum det_call probe(uint32_t h, const char *name)
+{
+    for (uint32_t i = h;; i++) {
+        const uint32_t entry = atomic_load_explicit(&buckets[i % N_BUCKETS], memory_order_relaxed);
+        if (!entry)
+            return DET_N_CALLS;
+        const unsigned call = (entry & 0xffff) - 1;
+        if (entry == entry_of(h, call) && det_same(name_of(call), name))
+            return call;
+    }
 }
 
 enum det_call det_call_find(const char *name)
 {
-    det_calls_prepare();
-    for (uint32_t i = hash(name);; i++) {
-        const unsigned id = atomic_load_explicit(&buckets[i % N_BUCKETS], memory_order_relaxed);
-        if (!id)
-            return DET_N_CALLS;
-        if (det_same(name_of(id - 1), name))
-            return id - 1;
-    }
+    prepare();
+    const uint32_t h = hash(name);
+    return atomic_load_explicit(&buckets[h % N_BUCKETS], memory_order_relaxed) ? probe(h, name)
+                                                                               : DET_N_CALLS;
 }
 
 enum det_family det_call_family(enum det_call call)
 {
-    det_calls_prepare();
+    prepare();
     return atomic_load_explicit(&det_call_families[call], memory_order_relaxed);
 }
 
 const void *det_call_wrapper(enum det_call call)
 {
-    return (const char *)det_wrapper_places + det_wrapper_places[call];
+    return (const char *)wrappers + wrappers[call];
 }
 
 const char *det_call_name(enum det_call call)

@@ -3,14 +3,15 @@
 #include <unistd.h>
 
 #include "shim/core/bytes.h"
+#include "shim/core/start.h"
 #include "shim/loader/internal.h"
 #include "shim/loader/loader.h"
 #include "shim/log/log.h"
 
-_Atomic unsigned det_loader_seen;
+DET_START_DATA _Atomic unsigned det_loader_seen;
 
 /* An open descriptor on a GPU device node is what using the driver leaves behind; no CUDA call is allowed here. */
-static bool gpu_is_open(void)
+static __attribute__((noinline)) bool gpu_is_open(void)
 {
     char target[128];
     for (int fd = 0; fd < 256; fd++) {
@@ -33,11 +34,12 @@ bool det_loader_is_first(void)
     return !libc->dlsym || det_is_ours(libc->dlsym(RTLD_DEFAULT, "dlsym"));
 }
 
-void det_loader_self_test(void)
+DET_START_TEXT void det_loader_self_test(void)
 {
+    DET_START_DATA static char driver[] = "libcuda.";
     const unsigned now = atomic_load(&det_loader_seen);
     /* Nearly every process ends here: nothing but the list of objects was looked at. */
-    if ((now & DET_SEEN_WRAPPER) || !det_object_is_listed("libcuda."))
+    if ((now & DET_SEEN_WRAPPER) || !det_object_is_listed(driver))
         return;
     if (!det_instance_first(DET_FAMILY_CUDA) || !det_loader_on() || !gpu_is_open())
         return;

@@ -6,6 +6,7 @@
 
 #include "shim/core/hash.h"
 #include "shim/core/sort.h"
+#include "shim/core/start.h"
 
 enum { CHUNK = 256 * 1024, BUCKETS = 4096 };
 
@@ -15,7 +16,8 @@ struct chunk {
 };
 
 static _Atomic(struct chunk *) current;
-static _Atomic(struct det_ledger_row *) buckets[BUCKETS], newest;
+static _Atomic(struct det_ledger_row *) buckets[BUCKETS];
+DET_START_DATA static _Atomic(struct det_ledger_row *) newest;
 static struct det_ledger_row overflow[DET_N_WHAT][DET_N_CLASSES];
 
 static void *map(size_t n_bytes)
@@ -124,7 +126,7 @@ struct det_ledger_row *det_ledger_find(const struct det_key *key)
     return mine;
 }
 
-struct det_ledger_row *det_ledger_newest(void)
+DET_START_TEXT struct det_ledger_row *det_ledger_newest(void)
 {
     return atomic_load(&newest);
 }

@@ -34,9 +34,9 @@ static struct {
     atomic_long writer; /* the only thread that wrote so far */
     atomic_bool several;
     uint64_t born_ns;
-    char path[4096];
-    struct det_place place;
 } log_file = { .state = NOT_OPEN, .fd = -1 };
+static char log_path[4096];
+static struct det_place log_place;
 
 static long this_thread(void)
 {
@@ -95,7 +95,7 @@ static void cannot_open(int number)
 {
     const char *why = reason(number);
     DET_LINE(line, 4400);
-    det_line_printf(&line, "detshim: cannot open log '%s': ", log_file.path);
+    det_line_printf(&line, "detshim: cannot open log '%s': ", log_path);
     if (why)
         det_line_text(&line, why);
     else
@@ -120,7 +120,7 @@ static void name_file(struct det_line *path, const char *pattern)
         det_line_printf(path, "%s/", getcwd(here, sizeof here) ? here : ".");
     }
     const uint64_t now = (uint64_t)clock_now(CLOCK_REALTIME).tv_sec;
-    det_place_expand(&log_file.place, pattern, (uint64_t)getpid(), now, path);
+    det_place_expand(&log_place, pattern, (uint64_t)getpid(), now, path);
 }
 
 static int move_up(int low)
@@ -139,7 +139,7 @@ static int open_path(void)
 {
     int fd;
     do
-        fd = open(log_file.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+        fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
     while (fd < 0 && errno == EINTR);
     return move_up(fd);
 }
@@ -148,7 +148,7 @@ static int open_path(void)
 static bool open_free_name(const char *pattern)
 {
     for (unsigned i = 0; i < MOST_NAMES; i++) {
-        struct det_line path = { .at = log_file.path, .cap = sizeof log_file.path };
+        struct det_line path = { .at = log_path, .cap = sizeof log_path };
         name_file(&path, pattern);
         if (i)
             det_line_printf(&path, ".%u", i);
@@ -156,7 +156,7 @@ static bool open_free_name(const char *pattern)
             errno = ENAMETOOLONG;
             return false;
         }
-        make_folders(log_file.path);
+        make_folders(log_path);
         const int fd = open_path();
         struct stat info;
         if (fd < 0 || !identity(fd, &info))
@@ -199,7 +199,7 @@ static void put_time(struct det_line *line)
 
 static void put_run(struct det_record *record)
 {
-    const struct det_place *place = &log_file.place;
+    const struct det_place *place = &log_place;
     DET_LINE(time, 32);
     put_time(&time);
     det_record_begin(record, true, DET_T_RUN);
@@ -213,7 +213,7 @@ static void put_run(struct det_record *record)
     det_record_u64(record, "world", place->world);
     det_record_text(record, "job", place->job);
     det_record_text(record, "exe", place->exe);
-    det_record_text(record, "log", log_file.path);
+    det_record_text(record, "log", log_path);
     det_record_end(record);
 }
 
@@ -245,7 +245,7 @@ static void put_env(struct det_record *record)
 static enum det_sink open_now(void)
 {
     const struct det_policy *policy = det_policy();
-    det_place_read(&log_file.place, det_policy_env, NULL);
+    det_place_read(&log_place, det_policy_env, NULL);
     const struct timespec now = clock_now(CLOCK_MONOTONIC);
     log_file.born_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
     if (policy->log_level == DET_LOG_OFF)
@@ -260,13 +260,13 @@ static enum det_sink open_now(void)
         det_line_printf(&kept, "%s/%d.jsonl", keep, (int)getpid());
     if (!open_free_name(policy->log[0] ? policy->log : kept.at)) {
         cannot_open(errno);
-        log_file.path[0] = 0;
+        log_path[0] = 0;
         return DET_SINK_NONE;
     }
     if (policy->log[0] && keep &&
         keep[0]) { /* detshim run finds the log of a killed process by its pid */
         det_line_printf(&kept, "%s/%d.jsonl", keep, (int)getpid());
-        if (symlink(log_file.path, kept.at) != 0)
+        if (symlink(log_path, kept.at) != 0)
             kept.cut = true; /* nothing to do: the log itself is fine */
     }
     struct det_record record;
@@ -367,7 +367,7 @@ bool det_sink_canonical(void)
     if (!log_file.locked || !check_descriptor())
         return false;
     const int saved = errno;
-    const int fd = open(log_file.path, O_RDWR | O_CLOEXEC);
+    const int fd = open(log_path, O_RDWR | O_CLOEXEC);
     struct stat info;
     bool good = fd >= 0 && identity(fd, &info) && info.st_ino == log_file.ino &&
                 info.st_dev == log_file.dev;
@@ -381,7 +381,7 @@ bool det_sink_canonical(void)
 
 const char *det_sink_path(void)
 {
-    return atomic_load(&log_file.state) == DET_SINK_FILE ? log_file.path : "";
+    return atomic_load(&log_file.state) == DET_SINK_FILE ? log_path : "";
 }
 
 uint64_t det_sink_age_ns(void)
@@ -393,7 +393,7 @@ uint64_t det_sink_age_ns(void)
 const struct det_place *det_sink_place(void)
 {
     det_sink_ready();
-    return &log_file.place;
+    return &log_place;
 }
 
 void det_sink_close(void)

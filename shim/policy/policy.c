@@ -12,6 +12,7 @@
 #include "shim/core/bytes.h"
 #include "shim/core/io.h"
 #include "shim/core/once.h"
+#include "shim/core/start.h"
 #include "shim/core/text.h"
 #include "shim/policy/place.h"
 
@@ -84,12 +85,18 @@ static void complain_all(const struct det_policy *policy)
 }
 
 /* Racing threads each parse into a slot of their own and one wins: no lock that a fork could leave taken. */
+DET_START_DATA static _Atomic(const struct det_policy *) published;
+
+DET_START_TEXT bool det_policy_was_read(void)
+{
+    return atomic_load_explicit(&published, memory_order_acquire);
+}
+
 const struct det_policy *det_policy(void)
 {
     enum { SLOTS = 64 };
     static struct det_policy slots[SLOTS];
     static atomic_uint taken;
-    static _Atomic(const struct det_policy *) published;
     const struct det_policy *ready = atomic_load_explicit(&published, memory_order_acquire);
     if (ready)
         return ready;

@@ -54,6 +54,8 @@ void det_policy_unknown(
 /** Value of a variable of this process by scanning `environ` itself: some programs (bash) export a getenv of
  *  their own. NULL when unset. */
 const char *det_policy_env(const char *name, void *unused);
+/** Were the settings judged, i.e. did anything of ours do or decide anything in this process? */
+bool det_policy_was_read(void);
 /** Cheap, before anything is judged: false when every hook must be a plain jump (level off, DETSHIM_PROCS excludes
  *  this program, or AT_SECURE). Result cached. */
 bool det_policy_active(void);

@@ -9,6 +9,7 @@
 
 #include "shim/choices/choices.h"
 #include "shim/core/bytes.h"
+#include "shim/core/start.h"
 #include "shim/entropy/entropy.h"
 #include "shim/loader/call.h"
 #include "shim/loader/libc.h"
@@ -178,7 +179,7 @@ static int audit(const char *event, PyObject *args, void *unused)
     return 0; /* never veto */
 }
 
-void det_python_start(void)
+static __attribute__((noinline)) void start(void)
 {
     if (!det_policy_active() || !det_python_present())
         return;
@@ -193,4 +194,11 @@ void det_python_start(void)
     PY(int, PySys_AddAuditHook, int (*)(const char *, PyObject *, void *), void *);
     if (PySys_AddAuditHook)
         PySys_AddAuditHook(audit, NULL);
+}
+
+DET_START_TEXT void det_python_start(void)
+{
+    DET_START_DATA static char name[] = "Py_IsInitialized";
+    if (det_listed_symbol(name))
+        start();
 }

@@ -61,7 +61,6 @@ long watch_total(void)
 
 __attribute__((constructor)) static void start(void)
 {
-    det_loader_warm();
 }
 
 __attribute__((destructor)) static void end(void)
