@@ -59,9 +59,7 @@ long watch_total(void)
     return n;
 }
 
-__attribute__((constructor)) static void start(void)
-{
-}
+__attribute__((constructor)) static void start(void) {}
 
 __attribute__((destructor)) static void end(void)
 {
