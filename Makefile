@@ -217,14 +217,17 @@ $(B)/preload/cross_arch: NVCC_FLAGS = -O2 -gencode arch=compute_80,code=compute_
 $(B)/preload/%: tests/preload/programs/%.cu $(B)/setup.mk
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(NVCC_FLAGS) -cudart shared $(FLAGS_preload_$*) -o $@ $<
-# For the test of the cross-check alone: the library with a fold that truncates where it should round to nearest.
-$(B)/wrong_fold/fold.ptx: replacements/fold.ptx
-	$(Q)mkdir -p $(@D) && sed 's/@%p add.s64 %new, %new, 1;/@%p add.s64 %new, %new, 0;/' $< >$@ && ! cmp -s $< $@
-$(B)/wrong_fold/embed.o: replacements/embed.S $(B)/wrong_fold/fold.ptx
-	$(Q)$(CC) $(CPPFLAGS) -DDET_FOLD_PTX='"$(B)/wrong_fold/fold.ptx"' -c $< -o $@
-$(B)/wrong_fold/libdetshim.so: $(lib_objs) $(B)/wrong_fold/embed.o $(B)/exports.map
-	$(Q)$(CC) $(SHIM_LDFLAGS) $(EXTRA) -o $@ $(filter-out $(B)/obj/replacements/embed.S.o,$(lib_objs)) $(B)/wrong_fold/embed.o $(SHIM_LIBS)
-$(B)/tests/preload/test_cross_check: | $(B)/wrong_fold/libdetshim.so
+# Libraries with a wrong fold, for tests alone: one truncates where it should round to nearest, one writes without a swap.
+WRONG_truncates := s/@%p add.s64 %new, %new, 1;/@%p add.s64 %new, %new, 0;/
+WRONG_careless := s/atom.global.sys.cas.b32 %found32, .%whole., %old32, %new32;/st.global.u32 [%whole], %new32; mov.b32 %found32, %old32;/
+$(B)/wrong_fold/%/fold.ptx: replacements/fold.ptx Makefile
+	$(Q)mkdir -p $(@D) && sed '$(WRONG_$*)' $< >$@ && ! cmp -s $< $@
+$(B)/wrong_fold/%/embed.o: replacements/embed.S $(B)/wrong_fold/%/fold.ptx
+	$(Q)$(CC) $(CPPFLAGS) -DDET_FOLD_PTX='"$(@D)/fold.ptx"' -c $< -o $@
+$(B)/wrong_fold/%/libdetshim.so: $(lib_objs) $(B)/wrong_fold/%/embed.o $(B)/exports.map
+	$(Q)$(CC) $(SHIM_LDFLAGS) $(EXTRA) -o $@ $(filter-out $(B)/obj/replacements/embed.S.o $(B)/exports.map,$^) $(SHIM_LIBS)
+$(B)/tests/preload/test_cross_check: | $(B)/wrong_fold/truncates/libdetshim.so
+$(B)/tests/preload/test_cuda_graphs: | $(B)/wrong_fold/careless/libdetshim.so
 # Images of every form nvcc writes: inputs of the image tests, seeds of the fuzz targets.
 LIBS_preload_cudnn_sweep = -L$(CUDA_HOME)/lib -l:libcudnn.so.9 -Wl,-rpath-link,$(CUDA_HOME)/lib
 LIBS_preload_dnn_calls = -L$(B)/softgpu -l:libcudart.so.13 -L$(B)/doubles -l:libcudnn.so.9

@@ -4,7 +4,7 @@
 
 #define FLOW  BUILD "/preload/cuda_flow "
 #define NODES BUILD "/preload/cuda_nodes "
-#define WRONG "LD_PRELOAD=" BUILD "/wrong_fold/libdetshim.so"
+#define WRONG "LD_PRELOAD=" BUILD "/wrong_fold/truncates/libdetshim.so"
 #define EACH  "DETSHIM_CROSS_CHECK=1"
 
 static struct child run(const char *program, const char *library, const char *check)

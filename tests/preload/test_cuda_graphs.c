@@ -104,3 +104,25 @@ Test(cuda_graphs, what_is_added_behind_a_captured_kernel_sees_its_sums, .timeout
         free(z2);
     }
 }
+
+/* Among the seeds some let the two meet inside a fold: a fold that writes without a compare-and-swap loses updates there. */
+Test(cuda_graphs, a_kernel_left_alone_beside_a_rewritten_one_loses_no_update, .timeout = 300)
+{
+#define SKIP "DETSHIM_SKIP_KERNELS=add"
+    const char *const right[] = { SHIM, SKIP, NULL };
+    const char *const careless[] = { "LD_PRELOAD=" BUILD "/wrong_fold/careless/libdetshim.so", SKIP,
+        NULL };
+    int met = 0, lost = 0;
+    for (int seed = 1; seed <= 8; seed++) {
+        struct child child = on_softgpu(GRAPHS "skipped", seed, right);
+        cr_expect(strstr(child.out, "lost 0\n"), "SOFTGPU_SEED=%d: %s", seed, child.out);
+        cr_expect(strstr(child.err, "add 6x: skipped by user"), "%s", child.err);
+        met += strstr(child.err, "sum 6x: foreign writer") != NULL;
+        child_free(&child);
+        child = on_softgpu(GRAPHS "skipped", seed, careless);
+        lost += strstr(child.out, "lost 1\n") != NULL;
+        child_free(&child);
+    }
+    cr_expect_gt(met, 0);
+    cr_expect_gt(lost, 0, "the careless fold must lose some");
+}

@@ -300,6 +300,39 @@ static void replay(void)
     drv_print("y", y, M);
 }
 
+/* The same kernel under another name, which the user has us leave alone, adds to the same array from another stream at the same
+ * time. Addends are small integers, so that the sum is exact in any order: a lost update shows. */
+static void skipped(void)
+{
+    enum { ROUNDS = 6 };
+    static float ones[N];
+    CUmodule module;
+    CUfunction add;
+    char *const ptx = strdup(drv_ptx), *const name = strstr(ptx, "entry sum(");
+    memcpy(name, "entry add(", 10);
+    OK(CU(cuModuleLoadData)(&module, ptx));
+    OK(CU(cuModuleGetFunction)(&add, module, "add"));
+    for (int i = 0; i < N; i++)
+        ones[i] = (float)(i % 5 + 1);
+    OK(CU(cuMemcpyHtoD_v2)(x, ones, sizeof ones));
+    const CUdeviceptr y = zeros();
+    const CUstream a = stream(), b = stream();
+    const CUfunction mine = sum;
+    for (int i = 0; i < ROUNDS; i++) {
+        launch(y, N, a);
+        sum = add;
+        launch(y, N, b);
+        sum = mine;
+    }
+    OK(CU(cuCtxSynchronize)());
+    float got[M], want[M] = { 0 };
+    for (int i = 0; i < N; i++)
+        want[i % M] += 2 * ROUNDS * ones[i];
+    OK(CU(cuMemcpyDtoH_v2)(got, y, sizeof got));
+    printf("lost %d\n", memcmp(got, want, sizeof got) != 0);
+    drv_print("y", y, M);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -308,7 +341,7 @@ int main(int argc, char **argv)
     } cases[] = { { "two", two }, { "clone", clone }, { "child", child }, { "update", update },
         { "edit", edit }, { "by_name", by_name }, { "meet", meet }, { "wait_value", wait_value },
         { "events", events }, { "half_events", half_events }, { "replay", replay },
-        { "behind", behind } };
+        { "behind", behind }, { "skipped", skipped } };
     CUmodule module;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (argc > 1 && strcmp(argv[1], cases[i].name) == 0) {
