@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "detshim/detshim.h"
+#include "shim/cuda/cuda_cache.h"
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_state.h"
 #include "shim/cuda/cuda_table.h"
@@ -140,7 +142,7 @@ static void cap_registers(struct det_jit *jit)
         jit->n++;
 }
 
-static CUresult load(struct det_twin *twin, const struct det_jit *jit, const char *text)
+static CUresult load_plain(struct det_twin *twin, const struct det_jit *jit, const char *text)
 {
     struct det_jit again = *jit; /* the driver writes into the values of some options */
     const CUresult status = det_driver()->cuModuleLoadDataEx(&twin->module, text, again.n,
@@ -148,6 +150,68 @@ static CUresult load(struct det_twin *twin, const struct det_jit *jit, const cha
     if (status != CUDA_SUCCESS)
         twin->module = NULL;
     return status;
+}
+
+/* Everything that decides the machine code. */
+static struct det_cache_key key_of(const struct det_jit *jit, const char *text, unsigned sm)
+{
+    const struct det_driver *const cu = det_driver();
+    struct det_bytes all = { 0 };
+    int driver = 0;
+    if (cu->cuDriverGetVersion != NULL)
+        cu->cuDriverGetVersion(&driver);
+    det_bytes_printf(&all, "detshim %s driver %d sm %u", DETSHIM_VERSION, driver, sm);
+    for (unsigned i = 0; i < jit->n; i++)
+        det_bytes_printf(&all, " jit %d=%llx", (int)jit->option[i],
+            (unsigned long long)(uintptr_t)jit->value[i]);
+    det_bytes_text(&all, "\n");
+    det_bytes_text(&all, text);
+    const struct det_cache_key key = det_cache_key(all.data, all.n_bytes);
+    const bool ok = det_bytes_check(&all) == DET_OK;
+    det_bytes_free(&all);
+    return ok ? key : (struct det_cache_key){ 0, 0 };
+}
+
+/* Machine code of `text` from the linker: the driver does not give what it compiles at a load. */
+static bool compile(const struct det_jit *jit, const char *text, struct det_bytes *code)
+{
+    const struct det_driver *const cu = det_driver();
+    struct det_jit again = *jit;
+    CUlinkState link = NULL;
+    void *cubin = NULL;
+    size_t n_bytes = 0;
+    if (cu->cuLinkCreate_v2 == NULL || cu->cuLinkAddData_v2 == NULL || cu->cuLinkComplete == NULL ||
+        cu->cuLinkDestroy == NULL ||
+        cu->cuLinkCreate_v2(again.n, again.n != 0 ? again.option : NULL,
+            again.n != 0 ? again.value : NULL, &link) != CUDA_SUCCESS)
+        return false;
+    if (cu->cuLinkAddData_v2(link, CU_JIT_INPUT_PTX, (void *)(uintptr_t)text, strlen(text) + 1,
+            "detshim", 0, NULL, NULL) == CUDA_SUCCESS &&
+        cu->cuLinkComplete(link, &cubin, &n_bytes) == CUDA_SUCCESS)
+        det_bytes_append(code, cubin, n_bytes);
+    cu->cuLinkDestroy(link);
+    return code->n_bytes != 0 && det_bytes_check(code) == DET_OK;
+}
+
+static CUresult load(
+    struct det_twin *twin, const struct det_jit *jit, const char *text, unsigned sm)
+{
+    static const struct det_jit none;
+    const char *const folder = det_cache_folder();
+    struct det_bytes code = { 0 };
+    CUresult status = CUDA_ERROR_NOT_FOUND;
+    if (folder != NULL) {
+        const struct det_cache_key key = key_of(jit, text, sm);
+        const bool found = det_cache_find(folder, &key, &code);
+        if (found || compile(jit, text, &code))
+            status = load_plain(twin, &none, code.data);
+        if (status == CUDA_SUCCESS && !found)
+            det_cache_store(folder, &key, code.data, code.n_bytes);
+        if (status == CUDA_SUCCESS)
+            det_log_counter(found ? "twins from the cache" : "twins compiled for the cache", 1);
+        det_bytes_free(&code);
+    }
+    return status == CUDA_SUCCESS ? status : load_plain(twin, jit, text);
 }
 
 /* The driver refused the whole: which kernels does it refuse alone? Loads the twin without those. */
@@ -164,7 +228,7 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
         alone[i] = false;
         without[i] = unit->code[index].twin.kernels[i].missing ||
                      det_code_twin_without(unit, index, check, alone, &part) != DET_OK ||
-                     load(twin, jit, part.text.data) != CUDA_SUCCESS;
+                     load(twin, jit, part.text.data, unit->code[index].sm) != CUDA_SUCCESS;
         if (twin->module != NULL)
             det_driver()->cuModuleUnload(twin->module);
         twin->module = NULL;
@@ -175,7 +239,7 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
         det_code_twin_without(unit, index, check, without, &part) != DET_OK)
         status = CUDA_ERROR_INVALID_PTX;
     if (status == CUDA_SUCCESS)
-        status = load(twin, jit, part.text.data);
+        status = load(twin, jit, part.text.data, unit->code[index].sm);
     det_ptx_twin_free(&part);
     return status;
 }
@@ -207,7 +271,7 @@ static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
         twin->module = det_marked_module(unit, text->kernels[0].name);
     twin->borrowed = twin->module != NULL;
     if (!twin->borrowed)
-        status = load(twin, &jit, text->text.data);
+        status = load(twin, &jit, text->text.data, unit->code[index].sm);
     if (status != CUDA_SUCCESS && status != CUDA_ERROR_UNSUPPORTED_PTX_VERSION &&
         status != CUDA_ERROR_OUT_OF_MEMORY && text->n_kernels > 1 && without != NULL)
         status = load_without(twin, unit, index, &jit, without);
