@@ -231,7 +231,8 @@ $(B)/tests/preload/test_cuda_graphs: | $(B)/wrong_fold/careless/libdetshim.so
 # Images of every form nvcc writes: inputs of the image tests, seeds of the fuzz targets.
 LIBS_preload_cudnn_sweep = -L$(CUDA_HOME)/lib -l:libcudnn.so.9 -Wl,-rpath-link,$(CUDA_HOME)/lib
 LIBS_preload_dnn_calls = -L$(B)/softgpu -l:libcudart.so.13 -L$(B)/doubles -l:libcudnn.so.9
-$(B)/preload/dnn_calls: | $(soft)/libcudart.so.13 $(B)/doubles/libcudnn.so.9
+LIBS_preload_graph_calls = $(LIBS_preload_dnn_calls)
+$(B)/preload/dnn_calls $(B)/preload/graph_calls: | $(soft)/libcudart.so.13 $(B)/doubles/libcudnn.so.9
 LIBS_preload_sparse_calls = -L$(B)/softgpu -l:libcudart.so.13 -L$(B)/doubles -l:libcusparse.so.12
 $(B)/preload/sparse_calls: | $(soft)/libcudart.so.13 $(B)/doubles/libcusparse.so.12
 images := $(B)/images/.made

@@ -164,6 +164,15 @@ static size_t filter_terms(const struct job *j, const struct map *rows, const st
     return n_terms;
 }
 
+static void reverse(float *terms, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        const float kept = terms[i];
+        terms[i] = terms[n - 1 - i];
+        terms[n - 1 - i] = kept;
+    }
+}
+
 static void backward_filter(void *arg)
 {
     const struct job *j = arg;
@@ -174,6 +183,8 @@ static void backward_filter(void *arg)
             for (int r = 0; r < j->w.h; r++)
                 for (int s = 0; s < j->w.w; s++) {
                     const size_t n = filter_terms(j, &rows, &columns, k, c, r, s, terms);
+                    if (j->algo == 2)
+                        reverse(terms, n);
                     blend(&j->to[W(j, k, c, r, s)], j->alpha, double_sum_f32(terms, n, j->ordered),
                         j->beta);
                 }
@@ -221,6 +232,18 @@ static void backward_data(void *arg)
     free(terms);
     free(rows.at);
     free(columns.at);
+}
+
+cudnnStatus_t double_gradient(cudnnHandle_t handle, bool filter,
+    const struct double_convolution *shape, const void *from, const void *dy, void *to,
+    bool ordered, int algo)
+{
+    NEED(from && dy && to && fits(&shape->x, &shape->w, &shape->c, &shape->y));
+    const struct job job = { shape->x, shape->y, shape->w, shape->c, from, from, dy, to, 1, 0,
+        ordered, algo };
+    if (filter)
+        QUEUE(handle, backward_filter, job);
+    QUEUE(handle, backward_data, job);
 }
 
 /* Ordered algorithms want workspace, so that a substitute has to find some. */

@@ -26,6 +26,15 @@ struct cudnnConvolutionStruct {
     cudnnMathType_t math;
 };
 
+struct double_convolution {
+    struct cudnnTensorStruct x, y;
+    struct cudnnFilterStruct w;
+    struct cudnnConvolutionStruct c;
+};
+/** The filter's gradient from x and dy, or the data's from w and dy, queued. Ordered algorithm 2 adds from the other end. */
+cudnnStatus_t double_gradient(cudnnHandle_t handle, bool filter,
+    const struct double_convolution *shape, const void *from, const void *dy, void *to,
+    bool ordered, int algo);
 /** True where vendor text says that the sum is formed in one order. */
 bool double_ordered(const char *what);
 

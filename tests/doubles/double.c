@@ -132,6 +132,22 @@ bool double_launch(void *stream)
            launch(function, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL) == CUDA_SUCCESS;
 }
 
+bool double_graph_kernel(void *graph)
+{
+    typedef CUresult (*add_fn)(
+        CUgraphNode *, CUgraph, const CUgraphNode *, size_t, const CUDA_KERNEL_NODE_PARAMS *);
+    const add_fn add = (add_fn)driver_function("cuGraphAddKernelNode_v2");
+    const CUDA_KERNEL_NODE_PARAMS params = { .func = kernel(),
+        .gridDimX = 1,
+        .gridDimY = 1,
+        .gridDimZ = 1,
+        .blockDimX = 1,
+        .blockDimY = 1,
+        .blockDimZ = 1 };
+    CUgraphNode node;
+    return params.func && add && add(&node, graph, NULL, 0, &params) == CUDA_SUCCESS;
+}
+
 bool double_queue(void *stream, void (*run)(void *arg), void *arg)
 {
     typedef CUresult (*launch_fn)(CUstream, CUhostFn, void *);
