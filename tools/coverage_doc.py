@@ -70,6 +70,34 @@ def tests_for(symbol, found):
     return "none"
 
 
+def sweeps():
+    """P1 row -> random sweeps that call it (program, test), or why there is none."""
+    found = {}
+    for line in open("tests/preload/sweeps.txt"):
+        if line.startswith("- "):
+            row, reason = line[2:].strip().split(" ", 1)
+            found[row] = reason
+        elif not line.startswith("#"):
+            program, test, calls_of = line.strip().split("|")
+            for row in calls_of.split():
+                found.setdefault(row, []).append((program, test.split(":")))
+    return found
+
+
+def sweep_lines():
+    out = ["", "## Random sweeps", "", "Every call that is pinned, chosen or replaced, with the program that calls it with random arguments and the",
+           "test that compares plain and preloaded runs of it, on the doubles (`tests/preload/sweeps.txt`, checked by",
+           "`tests/preload/test_vendor_sweeps.sh` against what the loader bound).", "", "| row | program | test |", "|---|---|---|"]
+    for row, where in sorted(sweeps().items()):
+        if isinstance(where, str):
+            out.append(f"| `{row}` | none: {where} | |")
+        else:
+            program, (file, test) = where[0]
+            more = f" and {len(where) - 1} more" if len(where) > 1 else ""
+            out.append(f"| `{row}` | `{program}`{more} | `{file}.c`, `{test}` |")
+    return out
+
+
 def by_hand():
     try:
         match = re.search(r"<!-- by hand -->.*<!-- end by hand -->", open(PAGE).read(), re.S)
@@ -96,7 +124,7 @@ def page():
                 out.append(f"| {many[family]} routines: `shim/{family.lower()}/{family.lower()}_routines.def` | | WATCH | "
                            "`tests/preload/test_vendor_faults.sh` |")
         out.append(f"| `{symbol}` | {since} | {how} | {tests_for(symbol, found)} |")
-    return "\n".join(out) + "\n"
+    return "\n".join(out + sweep_lines()) + "\n"
 
 
 def main():

@@ -19,7 +19,7 @@ Test(cusolver, a_switched_off_rule_is_uncovered)
     says("use_cusolver allow", without, "the program allows results that differ");
 }
 
-Test(cusolver, five_hundred_random_factorings_match, .timeout = 300)
+Test(cusolver, a_thousand_random_factorings_match, .timeout = 300)
 {
     cr_assert_gt(distinct("use_cusolver sweep", plain, 2), 1);
     cr_expect_eq(distinct("use_cusolver sweep", shim, 4), 1);

@@ -308,7 +308,7 @@ static int random_calls(int n)
     int failed = 0;
     for (int i = 0; i < n; i++) {
         const int window = 1 + 2 * (int)draw(2), size = 4 + (int)draw(5), stride = 1 + (int)draw(2),
-                  kind = (int)draw(5);
+                  kind = (int)draw(6);
         if (kind == 2) {
             failed +=
                 pool((int)draw(2) * 3, (int)draw(2), size, 2 + (int)draw(2), 1 + (int)draw(2)) != 0;
@@ -322,6 +322,10 @@ static int random_calls(int n)
         static const int algos[] = { 0, 1, 3 };
         const struct problem p =
             problem(1 + (int)draw(3), 1 + (int)draw(3), size, 1 + (int)draw(3), window, stride, 1);
+        if (kind == 5) {
+            failed += dropout(1 + draw(1000)) != 0;
+            continue;
+        }
         if (kind == 4) {
             failed += find(&p, (enum kind)draw(3), (enum how)draw(3)) != 0;
             continue;

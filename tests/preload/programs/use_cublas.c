@@ -186,6 +186,11 @@ static void sweep(int n)
             GOOD(cublasSetAtomicsMode(handle, (cublasAtomicsMode_t)lib_random(2)));
         if (lib_random(8) == 0)
             GOOD(cublasSetMathMode(handle, (cublasMath_t)(lib_random(2) * 8 + lib_random(2) * 16)));
+        cublasAtomicsMode_t atomics;
+        cublasMath_t math;
+        GOOD(cublasGetAtomicsMode(handle, &atomics));
+        GOOD(cublasGetMathMode(handle, &math));
+        lib_add(&atomics, sizeof atomics), lib_add(&math, sizeof math);
         if (lib_random(6) == 0)
             routine((int)lib_random(8), 8 + (int)lib_random(60));
         else if (kind == SYMV)

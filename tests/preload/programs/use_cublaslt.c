@@ -191,6 +191,35 @@ static void faults(void)
     printf("result without=%d,%d\n", status, n);
 }
 
+/* What a program may do besides: change the compute type, ask for it, bring a descriptor of its own, look algorithms up. */
+static void besides(struct problem *p, int f64)
+{
+    const cublasComputeType_t fixed = (cublasComputeType_t)79;
+    const cudaDataType_t t = CUDA_R_64F;
+    cublasComputeType_t read = fixed;
+    cublasLtMatmulDescOpaque_t own;
+    cublasLtMatmulAlgo_t algo;
+    cublasLtMatmulDesc_t const kept = p->desc;
+    size_t n = 0;
+    int ids[4], n_ids = 0;
+    if (f64 && lib_random(2))
+        GOOD(cublasLtMatmulDescSetAttribute(
+            p->desc, CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, &fixed, sizeof fixed));
+    GOOD(cublasLtMatmulDescGetAttribute(
+        p->desc, CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, &read, sizeof read, &n));
+    lib_add(&read, sizeof read);
+    if (!f64)
+        return;
+    GOOD(cublasLtMatmulDescInit(&own, fixed, t));
+    GOOD(cublasLtMatmulAlgoGetIds(handle, fixed, t, t, t, t, t, 4, ids, &n_ids));
+    GOOD(cublasLtMatmulAlgoInit(handle, fixed, t, t, t, t, t, ids[0], &algo));
+    lib_add(ids, sizeof *ids * (size_t)n_ids);
+    p->desc = &own;
+    GOOD(multiply(p, NULL));
+    take(p);
+    p->desc = kept;
+}
+
 int main(int argc, char **argv)
 {
     const char *way = argc > 1 ? argv[1] : "";
@@ -211,6 +240,8 @@ int main(int argc, char **argv)
             const int f64 = (int)lib_random(2);
             struct problem p = problem_make(1 + (int)lib_random(12), 1 + (int)lib_random(12),
                 1 + (int)lib_random(40), f64, f64 ? (lib_random(2) ? 79 : 70) : 68);
+            if (lib_random(3) == 0)
+                besides(&p, f64);
             if (lib_random(3)) {
                 tune(&p, 1 + (int)lib_random(5) + p.n % 2);
             } else {

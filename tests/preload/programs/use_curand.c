@@ -84,6 +84,7 @@ int main(int argc, char **argv)
     if (strcmp(way, "sweep") == 0) {
         static const int types[] = { 100, 101, 121, 141, 142, 161 };
         for (int i = 0; i < 1000; i++) {
+            on_host = lib_random(4) == 0;
             curandGenerator_t g = make(types[lib_random(6)]);
             if (lib_random(2))
                 GOOD(curandSetGeneratorOrdering(g, (curandOrdering_t)(100 + lib_random(5))));

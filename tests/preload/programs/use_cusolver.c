@@ -71,10 +71,12 @@ int main(int argc, char **argv)
         GOOD(cusolverDnSetAdvOptions(NULL, CUSOLVERDN_GETRF, CUSOLVER_ALG_1));
     }
     if (strcmp(way, "sweep") == 0)
-        for (int i = 0; i < 500; i++) {
+        for (int i = 0; i < 1000; i++) {
             if (lib_random(4) == 0)
                 GOOD(cusolverDnSetDeterministicMode(
                     handle, (cusolverDeterministicMode_t)(1 + lib_random(2))));
+            GOOD(cusolverDnGetDeterministicMode(handle, &mode));
+            lib_add(&mode, sizeof mode);
             const int n = 1 + (int)lib_random(10);
             qr(n + (int)lib_random(10), n);
         }

@@ -93,16 +93,27 @@ static void in_child(ncclComm_t comm, int ranks, int rank, int shrink)
     GOOD(ncclCommDestroy(made));
 }
 
-static void run(int ranks, int rank, ncclUniqueId id, const char *way)
+/* Every way to a communicator. */
+static ncclComm_t join(int kind, int ranks, int rank, ncclUniqueId id)
 {
-    static const char *const ways[] = { "allreduce", "reducescatter", "reduce" };
-    ncclComm_t comm;
+    ncclComm_t comm = NULL;
+    GOOD(kind == 0   ? ncclCommInitRank(&comm, ranks, id, rank)
+         : kind == 1 ? ncclCommInitRankConfig(&comm, ranks, id, rank, NULL)
+         : kind == 2 ? ncclCommInitRankScalable(&comm, ranks, rank, 1, &id, NULL)
+         : kind == 3 ? pncclCommInitRank(&comm, ranks, id, rank)
+         : kind == 4 ? pncclCommInitRankConfig(&comm, ranks, id, rank, NULL)
+                     : pncclCommInitRankScalable(&comm, ranks, rank, 1, &id, NULL));
+    return comm;
+}
+
+static void run(int ranks, int rank, ncclUniqueId id, const char *way, int kind)
+{
+    static const char *const ways[] = { "allreduce", "reducescatter", "reduce", "windows" };
     drv_start();
-    if (strcmp(way, "scaled") == 0)
-        GOOD(ncclCommInitRankScalable(&comm, ranks, rank, 1, &id, NULL));
-    else
-        GOOD(strcmp(way, "windows") == 0 ? ncclCommInitRankConfig(&comm, ranks, id, rank, NULL)
-                                         : ncclCommInitRank(&comm, ranks, id, rank));
+    const ncclComm_t comm = join(strcmp(way, "scaled") == 0    ? 2
+                                 : strcmp(way, "windows") == 0 ? 1
+                                                               : kind,
+        ranks, rank, id);
     if (strcmp(way, "scaled") == 0) {
         const float half = 0.3f;
         ncclRedOp_t op;
@@ -124,9 +135,9 @@ static void run(int ranks, int rank, ncclUniqueId id, const char *way)
         in_child(comm, ranks, rank, strcmp(way, "shrink") == 0);
     } else if (strcmp(way, "sweep") == 0)
         for (int i = 0; i < 200;
-             i++) { /* all ranks draw the same shapes, and numbers of their own */
-            lib_state = 77 + (uint64_t)i;
-            const char *one = ways[lib_random(3)];
+             i++) { /* all ranks draw the same shapes, and numbers of their own; few windows fit */
+            lib_state = 1000u * (uint64_t)kind + 77 + (uint64_t)i;
+            const char *one = ways[i % 30 == 7 ? 3 : lib_random(3)];
             const size_t n = 1 + lib_random(300);
             const int f64 = (int)lib_random(2);
             const ncclRedOp_t op = (ncclRedOp_t)lib_random(5);
@@ -164,7 +175,7 @@ int main(int argc, char **argv)
         printf("result algo=%s\n", getenv("NCCL_ALGO") ? getenv("NCCL_ALGO") : "unset");
         return ncclCommDestroy(comm);
     }
-    GOOD(ncclGetUniqueId(&id));
+    GOOD(argc > 3 && atoi(argv[3]) > 2 ? pncclGetUniqueId(&id) : ncclGetUniqueId(&id));
     if (strcmp(way, "id") == 0) {
         printf("result algo=%s\n", getenv("NCCL_ALGO") ? getenv("NCCL_ALGO") : "unset");
         return 0;
@@ -173,7 +184,7 @@ int main(int argc, char **argv)
         return 3;
     for (int rank = 0; rank < ranks; rank++)
         if (fork() == 0) {
-            run(ranks, rank, id, way);
+            run(ranks, rank, id, way, argc > 3 ? atoi(argv[3]) : 0);
             const uint64_t line[2] = { (uint64_t)rank, lib_hash };
             _exit(write(results[1], line, sizeof line) == sizeof line ? 0 : 4);
         }
