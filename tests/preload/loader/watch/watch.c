@@ -59,8 +59,6 @@ long watch_total(void)
     return n;
 }
 
-__attribute__((constructor)) static void start(void) {}
-
 __attribute__((destructor)) static void end(void)
 {
     det_loader_self_test();
