@@ -188,3 +188,31 @@ Test(demo, strict_ends_before_an_uncovered_result_reaches_the_host)
     child = on_softgpu(MLP SHORT, 1, strict);
     cr_expect_eq(child.exit_status, 0, "nothing uncovered, nothing ended: %s", child.err);
 }
+
+/* Row 9 of the loader's failure table, while kernels run: the log is whole to its last record, and nothing stays locked. */
+Test(demo, killed_during_a_run_leaves_a_whole_log_and_nothing_stuck, .timeout = 300)
+{
+    char *before = result_of(MLP SHORT, 3, preloaded, "weights");
+    unsigned n_killed = 0;
+    for (int i = 1; i <= 8; i++) {
+        char command[512], log[64];
+        snprintf(log, sizeof log, "DETSHIM_LOG=/tmp/detshim-killed-%d.jsonl", (int)getpid());
+        snprintf(command, sizeof command, "timeout -s KILL 0.%02d " MLP " --epochs 40", 10 * i);
+        const char *const env[] = { SHIM, log, "DETSHIM_LOG_LEVEL=call", NULL };
+        struct child child = on_softgpu(command, 3, env);
+        n_killed += child.signal == 9 || child.exit_status == 137;
+        child_free(&child);
+        child = child_shell(NULL, 30,
+            "f=/tmp/detshim-killed-%d.jsonl; [ ! -e $f ] || { tail -c1 $f | od -c | grep -q '\\n' "
+            "&& "
+            "python3 -c 'import json, sys; print(\"records\", sum(1 for x in map(json.loads, "
+            "open(sys.argv[1])) if "
+            "x[\"t\"] != \"sum\"))' $f; }; s=$?; rm -f $f; exit $s",
+            (int)getpid());
+        cr_expect_eq(child.exit_status, 0, "%s%s", child.out, child.err);
+        child_free(&child);
+    }
+    cr_expect_geq(n_killed, 6u);
+    char *after = result_of(MLP SHORT, 3, preloaded, "weights");
+    cr_expect_str_eq(before, after);
+}

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +94,33 @@ Test(loader_hooks, kill_during_start_leaves_nothing_stuck)
     }
     unsetenv("LD_PRELOAD");
     expect(SHIM, DIR, "./hooks", PROBES, NULL);
+}
+
+/* Pages that one `true` touches, the fewest of ten starts: a count, not a time. */
+static long pages_of_a_start(const char *preload)
+{
+    long fewest = 1l << 40;
+    for (int i = 0; i < 10; i++) {
+        struct rusage used;
+        const pid_t child = fork();
+        if (child == 0) {
+            setenv("LD_PRELOAD", preload, 1);
+            execl("/bin/true", "true", (char *)NULL);
+            _exit(127);
+        }
+        cr_assert_eq(wait4(child, NULL, 0, &used), child);
+        fewest = used.ru_minflt < fewest ? used.ru_minflt : fewest;
+    }
+    return fewest;
+}
+
+/* Row 10: what a process pays that never uses the GPU. Control: a library with one function. */
+Test(loader_hooks, a_start_touches_few_pages)
+{
+    const long ours = pages_of_a_start(BUILD "/libdetshim.so"),
+               empty = pages_of_a_start(DIR "/libnextb.so");
+    cr_expect_leq(ours, empty + 9, "%ld pages, %ld with an empty library", ours, empty);
+    cr_expect_gt(ours, empty, "was it loaded at all?");
 }
 
 /* Row 10: the environment is read once, not on every call. */
