@@ -13,7 +13,7 @@ static_assert(
 
 static_assert(offsetof(struct det_acc_head, window) == 60 &&
                   offsetof(struct det_acc_counters, scales) == 80 &&
-                  sizeof(struct det_acc_counters) == 336,
+                  offsetof(struct det_acc_counters, pending) == 336,
     "fold.ptx holds these offsets");
 
 static size_t up(size_t n, size_t step)

@@ -88,6 +88,7 @@ struct det_acc_counters {
     uint64_t types;          /* bit per enum det_acc_type seen */
     uint64_t ticket;         /* blocks of the fold that are done */
     uint32_t scales[2][32];  /* promotions of f32 and of bf16 with s / 8 == i */
+    uint64_t pending;        /* guarded accesses that met a block with a sum still pending */
 };
 /** Cross-check (launches that DETSHIM_CROSS_CHECK samples): the kernel's second compiled form also adds x, |x| and 1 for the
  *  first targets that claim an entry, by ordinary f64 atomics. The fold's last block, when all is rounded, takes
@@ -114,6 +115,7 @@ struct det_acc_report {
     uint64_t folds, adds, promotions, specials, overflow, mixed_types, foreign_writer, headroom,
         elements;
     uint64_t checked, mismatch; /* targets cross-checked, and of these wrong ones */
+    uint64_t pending;
 };
 
 struct det_acc_layout {

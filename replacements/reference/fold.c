@@ -306,6 +306,7 @@ void det_acc_ref_fold(struct det_acc_head *head, struct det_acc_report *report)
     report->foreign_writer += counters->foreign_writer;
     report->headroom += counters->adds > DET_ACC_ADDS_LIMIT;
     report->elements += counters->elements;
+    report->pending += counters->pending;
     move_window(head, counters);
     memset(counters, 0, sizeof *counters);
 }

@@ -239,17 +239,22 @@ const struct det_plan *det_plan_get(struct det_kern *kern, unsigned index)
 }
 
 /* Unit lock held. */
-static void check_make(struct det_code *code)
+static struct det_other *other_make(struct det_code *code, unsigned variant)
 {
-    const struct det_ptx_twin_options options = { .check = true };
-    code->check_made = true;
-    code->check_err = code->module == NULL
-                          ? DET_E_NOT_FOUND
-                          : det_ptx_make_twin(code->module, &options, &code->check);
+    struct det_other *const other = &code->other[(variant & DET_TWIN_TEXT) - 1];
+    const struct det_ptx_twin_options options = {
+        .check = (variant & DET_TWIN_CHECK) != 0,
+        .guard = (variant & DET_TWIN_GUARD) != 0,
+    };
+    if (!other->made)
+        other->err = code->module == NULL ? DET_E_NOT_FOUND
+                                          : det_ptx_make_twin(code->module, &options, &other->twin);
+    other->made = true;
+    return other;
 }
 
 const struct det_ptx_twin *det_code_twin(
-    struct det_unit *unit, unsigned index, bool check, const char **why)
+    struct det_unit *unit, unsigned index, unsigned variant, const char **why)
 {
     *why = "no code for this device";
     if (index >= unit->n_codes)
@@ -258,22 +263,26 @@ const struct det_ptx_twin *det_code_twin(
     pthread_mutex_lock(&unit->lock);
     if (!code->twin_made)
         twin_make(code);
-    if (check && !code->check_made)
-        check_make(code);
-    const enum det_err err = check ? code->check_err : code->twin_err;
+    enum det_err err = code->twin_err;
+    const struct det_ptx_twin *twin = &code->twin;
+    if (err == DET_OK && (variant & DET_TWIN_TEXT) != 0) {
+        const struct det_other *const other = other_make(code, variant);
+        err = other->err;
+        twin = &other->twin;
+    }
     *why = det_err_text(err);
-    const struct det_ptx_twin *const twin = err != DET_OK ? NULL
-                                            : check       ? &code->check
-                                                          : &code->twin;
+    if (err != DET_OK)
+        twin = NULL;
     pthread_mutex_unlock(&unit->lock);
     return twin;
 }
 
-enum det_err det_code_twin_without(struct det_unit *unit, unsigned index, bool check,
+enum det_err det_code_twin_without(struct det_unit *unit, unsigned index, unsigned variant,
     const bool *without, struct det_ptx_twin *out)
 {
     const struct det_ptx_twin_options options = {
-        .check = check,
+        .check = (variant & DET_TWIN_CHECK) != 0,
+        .guard = (variant & DET_TWIN_GUARD) != 0,
         .identity = det_policy()->rule_on[DET_RULE_ATOMICS_IDENTITY],
         .without = without,
     };

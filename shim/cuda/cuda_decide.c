@@ -73,6 +73,19 @@ bool det_decide_overlap(const struct det_range *targets, size_t n_targets,
     return false;
 }
 
+bool det_decide_arena(const struct det_range *targets, size_t n_targets,
+    const struct det_range *guards, size_t n_guards)
+{
+    for (size_t t = 0; t < n_targets; t++)
+        for (size_t g = 0; g < n_guards; g++) {
+            const struct det_range *const a = &targets[t], *const b = &guards[g];
+            if (a->at != 0 && b->at != 0 && a->id != b->id && !a->exact && !b->exact &&
+                a->bytes != 0 && b->bytes != 0 && a->at + a->bytes == b->at + b->bytes)
+                return true;
+        }
+    return false;
+}
+
 bool det_decide_meet(const struct det_range *a, size_t n_a, const struct det_range *b, size_t n_b)
 {
     for (size_t i = 0; i < n_a; i++)
@@ -114,8 +127,8 @@ uint64_t det_decide_slots(uint64_t asked, uint64_t have, uint64_t ceiling, bool 
     return want < ceiling ? want : ceiling;
 }
 
-const char *det_decide_report(
-    uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer, uint64_t headroom)
+const char *det_decide_report(uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer,
+    uint64_t headroom, uint64_t pending)
 {
     if (overflow != 0)
         return "table full";
@@ -125,5 +138,7 @@ const char *det_decide_report(
         return "foreign writer";
     if (headroom != 0)
         return "headroom";
+    if (pending != 0)
+        return "read of pending sum";
     return NULL;
 }

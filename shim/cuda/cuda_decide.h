@@ -46,10 +46,14 @@ struct det_range {
 };
 /** May a guarded load see a sum that is pending for a target? Two parameters overlap when they hold the same address, or lie
  *  in one allocation at a distance that no allocator makes (views of one array); a parameter and a variable when it points
- *  into the variable. NULL is no memory. What this takes for granted: two pointers into one allocation at a multiple of 256
- *  bytes are separate tensors of a caching allocator. A kernel that reads its target through a second pointer p + 256k is
- *  not seen here (design section 6.3: "another root with an unequal pointer at launch"). */
+ *  into the variable. NULL is no memory. Two pointers into one allocation at a multiple of 256 bytes are most often separate
+ *  tensors of a caching allocator: not here, but det_decide_arena. */
 bool det_decide_overlap(const struct det_range *targets, size_t n_targets,
+    const struct det_range *guards, size_t n_guards);
+
+/** Does a guarded access go through another pointer into the allocation of a target, whichever the distance? It may be another
+ *  tensor of an arena, or p + 256k into one array: only the device can tell, access by access. */
+bool det_decide_arena(const struct det_range *targets, size_t n_targets,
     const struct det_range *guards, size_t n_guards);
 
 /** May two launches add to the same bytes? Each from its pointers to the ends of their allocations (bytes 0: that address). */
@@ -64,7 +68,7 @@ enum { DET_STANDARD_SLOTS = 16384 };
 uint64_t det_decide_slots(uint64_t asked, uint64_t have, uint64_t ceiling, bool overflowed);
 
 /** Why a fold's report takes the launches before it out of `exact`; NULL when it does not. Arguments are increments. */
-const char *det_decide_report(
-    uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer, uint64_t headroom);
+const char *det_decide_report(uint64_t overflow, uint64_t mixed_types, uint64_t foreign_writer,
+    uint64_t headroom, uint64_t pending);
 
 #endif

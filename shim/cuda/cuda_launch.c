@@ -124,6 +124,17 @@ static const char *check_fit(struct job *job)
     return why;
 }
 
+static const char *find_twin(struct job *job)
+{
+    job->twin = det_twin_get(job->kern->unit, job->ctx, job->code, job->variant);
+    if (job->twin == NULL)
+        return "out of memory";
+    if (job->twin->error != CUDA_SUCCESS)
+        return job->twin->reason;
+    job->fn = &job->twin->fn[job->plan->twin_index];
+    return job->fn->function == NULL ? "driver refused this kernel's twin" : NULL;
+}
+
 /* Everything that can be said before memory is touched. */
 static const char *prepare(struct job *job)
 {
@@ -135,16 +146,13 @@ static const char *prepare(struct job *job)
     if (l->config != NULL &&
         (why = det_attrs_make(l->config, job->attrs, &job->n_attrs, &job->cooperative)) != NULL)
         return why;
-    job->twin = det_twin_get(job->kern->unit, job->ctx, job->code, job->variant);
-    if (job->twin == NULL)
-        return "out of memory";
-    if (job->twin->error != CUDA_SUCCESS)
-        return job->twin->reason;
-    job->fn = &job->twin->fn[job->plan->twin_index];
-    if (job->fn->function == NULL)
-        return "driver refused this kernel's twin";
-    if ((why = check_overlap(job)) != NULL)
+    if ((why = find_twin(job)) != NULL || (why = check_overlap(job)) != NULL)
         return why;
+    if (det_decide_arena(job->targets, job->n_targets, job->guards, job->n_guards)) {
+        job->variant |= DET_TWIN_GUARD;
+        if ((why = find_twin(job)) != NULL)
+            return why;
+    }
     if ((why = check_fit(job)) != NULL)
         return why;
     if (job->identity)
@@ -350,6 +358,8 @@ static const char *queue(struct job *job, struct det_table *table)
     struct det_report *const report = det_table_report(table, job->row, job->kern->name);
     if (report == NULL)
         return unqueued(job, table, "no memory for accumulators");
+    if (atomic_load_explicit(&report->reads_pending, memory_order_relaxed))
+        return unqueued(job, table, "reads what it adds to");
     if (copy_constants(job) != CUDA_SUCCESS)
         return unqueued(job, table, "driver refused to copy constants");
     job->params.table = head;

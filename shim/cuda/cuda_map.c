@@ -120,8 +120,9 @@ static void unit_free(struct det_unit *unit)
         det_bytes_free(&code->packed);
         if (code->twin_made && code->twin_err == DET_OK)
             det_ptx_twin_free(&code->twin);
-        if (code->check_made && code->check_err == DET_OK)
-            det_ptx_twin_free(&code->check);
+        for (int v = 0; v < DET_TWIN_TEXT; v++)
+            if (code->other[v].made && code->other[v].err == DET_OK)
+                det_ptx_twin_free(&code->other[v].twin);
         det_ptx_free(code->module);
     }
     free(unit->code);

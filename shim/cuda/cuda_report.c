@@ -54,9 +54,9 @@ static bool report_read(struct det_table *table, struct det_report *report, bool
     if (!read_report(report, peek, &now))
         return true;
     uint64_t folds = now.folds - seen->folds;
-    const char *const why =
-        det_decide_report(now.overflow - seen->overflow, now.mixed_types - seen->mixed_types,
-            now.foreign_writer - seen->foreign_writer, now.headroom - seen->headroom);
+    const char *const why = det_decide_report(now.overflow - seen->overflow,
+        now.mixed_types - seen->mixed_types, now.foreign_writer - seen->foreign_writer,
+        now.headroom - seen->headroom, now.pending - seen->pending);
     const uint64_t away = atomic_load(&report->elsewhere);
     const uint64_t less = away < folds ? away : folds;
     atomic_fetch_sub(&report->elsewhere, less);
@@ -65,6 +65,8 @@ static bool report_read(struct det_table *table, struct det_report *report, bool
         move_hits(report->row, report->name, why, folds);
     if (now.overflow != seen->overflow)
         table->grow = true;
+    if (now.pending != seen->pending)
+        atomic_store(&report->reads_pending, true);
     if (now.mismatch != seen->mismatch) {
         det_log_note(
             "cross-check: the exact sums of kernel %s are wrong; nothing that this process "

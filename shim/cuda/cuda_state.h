@@ -33,10 +33,12 @@ struct det_code {
     bool parsed, twin_made;
     enum det_err twin_err;
     struct det_ptx_twin twin;
-    bool check_made;
-    enum det_err check_err;
-    struct det_ptx_twin check; /* the same kernels, with ordinary sums beside the exact ones */
-    uint64_t marked;           /* what `detshim ptxas` says it put beside the kernels, 0: nothing */
+    struct det_other {
+        bool made;
+        enum det_err err;
+        struct det_ptx_twin twin;
+    } other[3];      /* the same kernels with the cross-check, with guarded accesses, with both */
+    uint64_t marked; /* what `detshim ptxas` says it put beside the kernels, 0: nothing */
     bool beside; /* and this rewriter makes the same: twin.kernels stand in the original module */
 };
 
@@ -110,7 +112,8 @@ struct det_copy {
     CUdeviceptr from, to;
     size_t n_bytes;
 };
-enum { DET_TWIN_CAPPED = 1, DET_TWIN_CHECK = 2 }; /* fewer registers; for the cross-check */
+/* Forms of a twin's text: with the cross-check, with guarded accesses; and compiled with fewer registers. */
+enum { DET_TWIN_CHECK = 1, DET_TWIN_GUARD = 2, DET_TWIN_TEXT = 3, DET_TWIN_CAPPED = 4 };
 /** The second module of a unit in one context. */
 struct det_twin {
     unsigned variant; /* DET_TWIN_* */
@@ -140,7 +143,8 @@ struct det_report {
     CUdeviceptr device;
     struct det_acc_report seen;
     _Atomic uint64_t launched,
-        elsewhere; /* launches; of these, not yet read, counted in another row */
+        elsewhere;              /* launches; of these, not yet read, counted in another row */
+    _Atomic bool reads_pending; /* it was seen to read what it adds to */
     struct det_report *next;
 };
 
@@ -237,11 +241,11 @@ void det_code_read(struct det_unit *unit, const void *image, size_t n_bytes);
 unsigned det_code_index(const struct det_unit *unit, unsigned sm);
 /** Parse if not yet done; the plan of `kern` there. */
 const struct det_plan *det_plan_get(struct det_kern *kern, unsigned code);
-/** Text and kernels of the twin of all exact kernels; NULL with *why when there is none. check: for the cross-check. */
+/** Text and kernels of the twin of all exact kernels; NULL with *why when there is none. variant: DET_TWIN_*. */
 const struct det_ptx_twin *det_code_twin(
-    struct det_unit *unit, unsigned code, bool check, const char **why);
+    struct det_unit *unit, unsigned code, unsigned variant, const char **why);
 /** The same twin with the text of some kernels left out; caller frees with det_ptx_twin_free. */
-enum det_err det_code_twin_without(struct det_unit *unit, unsigned code, bool check,
+enum det_err det_code_twin_without(struct det_unit *unit, unsigned code, unsigned variant,
     const bool *without, struct det_ptx_twin *out);
 /** Kernel name that stands in the ledger for a handle we know nothing about. */
 struct det_kern *det_kern_foreign(const void *function);

@@ -219,7 +219,6 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
     const struct det_jit *jit, bool *without)
 {
     struct det_ptx_twin part = { 0 };
-    const bool check = (twin->variant & DET_TWIN_CHECK) != 0;
     const size_t n = unit->code[index].twin.n_kernels;
     bool *const alone = calloc(n + 1, sizeof *alone);
     CUresult status = alone == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
@@ -227,7 +226,7 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
         memset(alone, 1, n);
         alone[i] = false;
         without[i] = unit->code[index].twin.kernels[i].missing ||
-                     det_code_twin_without(unit, index, check, alone, &part) != DET_OK ||
+                     det_code_twin_without(unit, index, twin->variant, alone, &part) != DET_OK ||
                      load(twin, jit, part.text.data, unit->code[index].sm) != CUDA_SUCCESS;
         if (twin->module != NULL)
             det_driver()->cuModuleUnload(twin->module);
@@ -236,7 +235,7 @@ static CUresult load_without(struct det_twin *twin, struct det_unit *unit, unsig
     }
     free(alone);
     if (status == CUDA_SUCCESS &&
-        det_code_twin_without(unit, index, check, without, &part) != DET_OK)
+        det_code_twin_without(unit, index, twin->variant, without, &part) != DET_OK)
         status = CUDA_ERROR_INVALID_PTX;
     if (status == CUDA_SUCCESS)
         status = load(twin, jit, part.text.data, unit->code[index].sm);
@@ -255,8 +254,7 @@ static void unload(struct det_twin *twin)
 static void build(struct det_twin *twin, struct det_unit *unit, unsigned index)
 {
     const char *text_why = "";
-    const struct det_ptx_twin *const text =
-        det_code_twin(unit, index, (twin->variant & DET_TWIN_CHECK) != 0, &text_why);
+    const struct det_ptx_twin *const text = det_code_twin(unit, index, twin->variant, &text_why);
     struct det_jit jit = unit->jit;
     if (twin->variant & DET_TWIN_CAPPED)
         cap_registers(&jit);

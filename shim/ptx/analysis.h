@@ -68,6 +68,7 @@ struct access {
     uint8_t kind, hazard; /* enum hazard of adds and atoms */
     uint8_t space;
     bool after_add, proven, cas_read, dead, strong, cluster;
+    bool guarded; /* apart from every target only while their pointers differ */
     uint64_t roots;
     int cas; /* index of the loop it belongs to, -1 none */
     /* adds */

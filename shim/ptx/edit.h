@@ -34,5 +34,10 @@ struct rewrite {
     unsigned shadow_types; /* out: types that need a fold function, one bit each */
 };
 enum det_err det_ptx_rewrite(struct rewrite *rw);
+/** Text of an address operand in the twin, and of an instruction's predicate ("@%p1" or ""). */
+void det_ptx_address_text(const struct rewrite *rw, const struct ref *ref, char *out, size_t cap);
+void det_ptx_guard_text(const struct analysis *a, uint32_t inst, char *out, size_t cap);
+/** rewrite_probe.c: a look into the table before an access that only its pointer keeps apart from the targets. */
+enum det_err det_ptx_rewrite_probe(struct rewrite *rw, const struct access *access);
 
 #endif

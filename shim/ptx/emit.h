@@ -29,6 +29,16 @@ struct det_ptx_add {
  *  its end. A window hit of an f32 executes 40 instructions (a further lane of a vector 31), one of them an atomic; nobody waits.
  *  DET_E_UNSUPPORTED below PTX 6.0 or sm_60, or when n_lanes is 0, odd for packed, or over 16. */
 enum det_err det_ptx_emit_add(struct det_bytes *out, const struct det_ptx_add *add);
+/** One access of at most 16 aligned bytes that must not meet a pending sum. */
+struct det_ptx_probe {
+    const char *address; /* as in struct det_ptx_add */
+    bool generic;        /* an address that is not global finds nothing */
+    const char *table, *guard;
+    unsigned types; /* bit per enum det_ptx_type that the kernel adds */
+    unsigned serial;
+};
+/** Append a look into the table, before the access: a block of it that holds a pending sum is counted in `pending`. */
+enum det_err det_ptx_emit_probe(struct det_bytes *out, const struct det_ptx_probe *probe);
 /** What a thread runs once before it leaves a kernel whose adds carried `count`: hands its count to the table. */
 enum det_err det_ptx_emit_count(struct det_bytes *out, const char *table, const char *count);
 

@@ -109,6 +109,13 @@ static enum overlap overlap(uint64_t x, uint64_t y)
     return GUARDED;
 }
 
+/* Pointers that must differ from those of the targets at launch. */
+static uint64_t guard(struct access *access)
+{
+    access->guarded = true;
+    return access->roots & ROOTS_NAMED;
+}
+
 /* Float adds against loads and stores of the same kernel. */
 static enum det_err judge_plain(struct verdict *v, struct analysis *a, struct targets *t)
 {
@@ -123,7 +130,7 @@ static enum det_err judge_plain(struct verdict *v, struct analysis *a, struct ta
         if (how == APART || (load && !det_ptx_after_add(a, t, access->inst)))
             continue;
         if (how == GUARDED)
-            t->guards |= access->roots & ROOTS_NAMED;
+            t->guards |= guard(&a->accesses[i]);
         else if (how == SAME)
             DET_TRY(det_ptx_site(
                 v, a, access->inst, load ? HAZARD_READ_OF_TARGET : HAZARD_STORE_TO_TARGET, access));
@@ -144,7 +151,7 @@ static enum det_err judge_mixed(struct verdict *v, struct analysis *a, struct ta
             if (how == SAME || how == MAYBE)
                 DET_TRY(det_ptx_site(v, a, access->inst, HAZARD_MIXED_TYPES, access));
             else if (how == GUARDED)
-                t->guards |= access->roots & ROOTS_NAMED;
+                t->guards |= guard(&a->accesses[i]);
         }
         if (access->kind != ACC_ADD ||
             (access->hazard != HAZARD_FLOAT_ADD && access->hazard != HAZARD_CAS_ADD))

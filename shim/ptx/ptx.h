@@ -109,6 +109,7 @@ struct det_ptx_twin {
 struct det_ptx_twin_options {
     bool identity; /* rewrite nothing, but keep the extra parameter: the reference twin */
     bool check;    /* adds keep ordinary sums beside the exact ones, for the fold to compare */
+    bool guard;    /* accesses that must not meet a target look into the table first */
     bool keep_name_suffix; /* name kernels NAME$detshim (for the ptxas step) */
     /* Leave out the text of kernels (n_kernels of the twin, its order) that the compiler refused; NULL: none. What the twin
      * says about kernels and variables stays the same, so indices and slots made before remain right. */

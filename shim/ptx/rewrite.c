@@ -41,7 +41,7 @@ static uint32_t variable_slot(const struct rewrite *rw, const struct ref *ref)
     return symbol && symbol->kind == SYM_VARIABLE ? rw->variable_slot[symbol->index] : 0;
 }
 
-static void address_text(const struct rewrite *rw, const struct ref *ref, char *out, size_t cap)
+void det_ptx_address_text(const struct rewrite *rw, const struct ref *ref, char *out, size_t cap)
 {
     const uint32_t slot = variable_slot(rw, ref);
     int n;
@@ -91,7 +91,7 @@ static enum det_err replace_sums(struct rewrite *rw)
     return DET_OK;
 }
 
-static void guard_text(const struct analysis *a, uint32_t inst, char *out, size_t cap)
+void det_ptx_guard_text(const struct analysis *a, uint32_t inst, char *out, size_t cap)
 {
     const struct stmt *stmt = stmt_of(a, inst);
     *out = '\0';
@@ -157,8 +157,8 @@ static enum det_err replace_add(struct rewrite *rw, const struct access *access)
     if (address && collect_lanes(a, access->inst, stmt->id == OP_RED ? 1 : 2, &lanes) &&
         lanes.n == operands) {
         char where[160], guard[80];
-        address_text(rw, address, where, sizeof where);
-        guard_text(a, access->inst, guard, sizeof guard);
+        det_ptx_address_text(rw, address, where, sizeof where);
+        det_ptx_guard_text(a, access->inst, guard, sizeof guard);
         det_edits_apply(&rw->edits, a->module->text, stmt->op, stmt->end, &original);
         const struct det_ptx_add add = { .type = (enum det_ptx_type)access->type,
             .n_lanes = access->n_lanes,
@@ -256,8 +256,8 @@ static enum det_err replace_shared(struct rewrite *rw, const struct access *acce
     char *original = strndup(a->module->text + stmt->op, stmt->end - stmt->op);
     if (original && address && collect_lanes(a, access->inst, stmt->id == OP_RED ? 1 : 2, &lanes) &&
         lanes.n == 1) {
-        address_text(rw, address, where, sizeof where);
-        guard_text(a, access->inst, guard, sizeof guard);
+        det_ptx_address_text(rw, address, where, sizeof where);
+        det_ptx_guard_text(a, access->inst, guard, sizeof guard);
         const struct det_ptx_add add = { .type = (enum det_ptx_type)access->type,
             .n_lanes = 1,
             .address = where,
@@ -394,7 +394,7 @@ static enum det_err put_bf16_pair(
         const char *const addend[1] = { lane ? "%detshim_hi" : "%detshim_lo" };
         struct det_ptx_add add = *pair;
         address.offset += 2 * lane;
-        address_text(rw, &address, where, sizeof where);
+        det_ptx_address_text(rw, &address, where, sizeof where);
         add.n_lanes = 1, add.packed = false, add.addend = addend, add.address = where,
         add.original = original;
         add.serial = serial;
@@ -416,7 +416,7 @@ static enum det_err replace_loop(struct rewrite *rw, const struct access *access
     if (!addend)
         return DET_E_NOMEM;
     const uint32_t serial = rw->serial++;
-    address_text(rw, &a->refs[loop->address], where, sizeof where);
+    det_ptx_address_text(rw, &a->refs[loop->address], where, sizeof where);
     snprintf(original, sizeof original, "bra $detshim_loop_%u;", serial);
     const struct block *last = &a->blocks[loop->last];
     if (last->next == loop->exit_block) {
@@ -572,6 +572,8 @@ enum det_err det_ptx_rewrite(struct rewrite *rw)
             DET_TRY(replace_shared(rw, access));
             continue;
         }
+        if (access->guarded && rw->options->guard)
+            DET_TRY(det_ptx_rewrite_probe(rw, access));
         if (access->kind != ACC_ADD)
             continue;
         if (access->hazard != HAZARD_FLOAT_ADD && access->hazard != HAZARD_CAS_ADD)

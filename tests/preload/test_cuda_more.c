@@ -78,3 +78,24 @@ Test(cuda_more, ptx_of_run_time_compiled_machine_code_is_kept)
     child_free(&without);
     child_free(&with);
 }
+
+/* Two pointers into one allocation, 256 KiB apart: separate tensors stay exact; where the second is the target itself the first
+ * launch is named and later ones run the program's kernel, which reads what it has just added. */
+Test(cuda_more, a_read_of_the_target_through_another_pointer_is_noticed, .timeout = 300)
+{
+    const char *const tensors = BUILD "/preload/cuda_alias tensors";
+    const char *const same = BUILD "/preload/cuda_alias same";
+    cr_expect_not(all_equal(tensors, plain, "y", 4), "the software GPU must bite");
+    cr_expect(all_equal(tensors, preloaded, "y", 6));
+    expect_log(tensors, " 3 exact, 0 ordered, 0 pinned, 0 vouched, 0 unknown, 0 uncovered");
+    expect_log(same, "far 1x: read of pending sum");
+    expect_log(same, "far 2x: reads what it adds to");
+    expect_log(same, " 0 exact");
+    struct child child = on_softgpu(same, 1, preloaded);
+    cr_expect(strstr(child.out, "stale 1\n"), "only the launch that was named: %s", child.out);
+    child_free(&child);
+    const char *const strict[] = { SHIM, "DETSHIM_STRICT=1", NULL };
+    child = on_softgpu(same, 1, strict);
+    cr_expect_eq(child.exit_status, 4, "%s", child.err);
+    child_free(&child);
+}

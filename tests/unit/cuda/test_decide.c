@@ -141,11 +141,12 @@ Test(cuda_decide, tables_grow_and_never_shrink_or_pass_the_ceiling)
 
 Test(cuda_decide, reports_are_judged_by_their_increments)
 {
-    cr_assert_null(det_decide_report(0, 0, 0, 0));
-    cr_assert_str_eq(det_decide_report(3, 1, 1, 1), "table full");
-    cr_assert_str_eq(det_decide_report(0, 1, 1, 1), "mixed types");
-    cr_assert_str_eq(det_decide_report(0, 0, 1, 1), "foreign writer");
-    cr_assert_str_eq(det_decide_report(0, 0, 0, 1), "headroom");
+    cr_assert_null(det_decide_report(0, 0, 0, 0, 0));
+    cr_assert_str_eq(det_decide_report(3, 1, 1, 1, 1), "table full");
+    cr_assert_str_eq(det_decide_report(0, 1, 1, 1, 1), "mixed types");
+    cr_assert_str_eq(det_decide_report(0, 0, 1, 1, 1), "foreign writer");
+    cr_assert_str_eq(det_decide_report(0, 0, 0, 1, 1), "headroom");
+    cr_assert_str_eq(det_decide_report(0, 0, 0, 0, 1), "read of pending sum");
 }
 
 Test(cuda_decide, views_of_one_array_overlap_and_tensors_of_an_arena_do_not)
@@ -158,6 +159,10 @@ Test(cuda_decide, views_of_one_array_overlap_and_tensors_of_an_arena_do_not)
     guard.at = base + 512;
     guard.bytes = end - guard.at;
     cr_expect_not(det_decide_overlap(&target, 1, &guard, 1), "two tensors of one arena");
+    cr_expect(det_decide_arena(&target, 1, &guard, 1), "or one array: the device must look");
+    const struct det_range other = { .at = end, .bytes = 4096, .id = 16 };
+    cr_expect_not(det_decide_arena(&target, 1, &other, 1), "another allocation");
+    cr_expect_not(det_decide_arena(&target, 1, &target, 1), "one parameter");
     guard.at = base + 4;
     guard.bytes = 64; /* ends elsewhere: another allocation */
     cr_expect_not(det_decide_overlap(&target, 1, &guard, 1));
