@@ -22,9 +22,36 @@ static inline void lib_add(const void *from, size_t n_bytes)
     for (size_t i = 0; i < n_bytes; i++)
         lib_hash = (lib_hash ^ ((const unsigned char *)from)[i]) * 1099511628211u;
 }
+/* With CAPTURE in the environment, library calls between lib_begin and lib_end are captured on lib_stream, in the mode that forbids
+ * most, and run as a graph. */
+static CUstream lib_stream;
+static int lib_nodes;
+static inline void lib_streams(void)
+{
+    if (getenv("CAPTURE"))
+        OK(CU(cuStreamCreate)(&lib_stream, CU_STREAM_NON_BLOCKING));
+}
+static inline void lib_begin(void)
+{
+    if (lib_stream)
+        OK(CU(cuStreamBeginCapture_v2)(lib_stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
+}
+static inline void lib_end(void)
+{
+    CUgraph graph;
+    CUgraphExec exec;
+    size_t n = 0;
+    if (!lib_stream)
+        return;
+    OK(CU(cuStreamEndCapture)(lib_stream, &graph));
+    OK(CU(cuGraphGetNodes)(graph, NULL, &n));
+    OK(CU(cuGraphInstantiateWithFlags)(&exec, graph, 0));
+    OK(CU(cuGraphLaunch)(exec, lib_stream));
+    lib_nodes += (int)n;
+}
 static inline void lib_result(void)
 {
-    printf("result bits=%016llx\n", (unsigned long long)lib_hash);
+    printf("result bits=%016llx nodes=%d\n", (unsigned long long)lib_hash, lib_nodes);
 }
 
 static inline void *lib_device(size_t n_bytes)

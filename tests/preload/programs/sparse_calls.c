@@ -85,6 +85,26 @@ static struct matrix matrix(int rows, int cols, int per_row, int coo)
 static cusparseHandle_t handle;
 static cudaStream_t stream;
 
+/* With CAPTURE in the environment, calls between these are captured in the mode that forbids most, and run as a graph. */
+static int n_nodes;
+static void capture_begin(void)
+{
+    if (getenv("CAPTURE") && cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal))
+        exit(7);
+}
+static void capture_end(void)
+{
+    cudaGraph_t graph;
+    cudaGraphExec_t exec;
+    size_t n = 0;
+    if (!getenv("CAPTURE"))
+        return;
+    if (cudaStreamEndCapture(stream, &graph) || cudaGraphGetNodes(graph, NULL, &n) ||
+        cudaGraphInstantiate(&exec, graph, 0) || cudaGraphLaunch(exec, stream))
+        exit(8);
+    n_nodes += (int)n;
+}
+
 static void finish(float *at, int n)
 {
     cudaStreamSynchronize(stream);
@@ -127,8 +147,10 @@ static int spmv(int coo, int alg, int transposed, int rows, int cols, int per_ro
     if (!status && prepare)
         status = cusparseSpMV_preprocess(
             handle, op, &alpha, m.sparse, x, &beta, y, CUDA_R_32F, alg, buffer);
+    capture_begin();
     if (!status)
         status = cusparseSpMV(handle, op, &alpha, m.sparse, x, &beta, y, CUDA_R_32F, alg, buffer);
+    capture_end();
     dump_matrix(&m, x_at, n_x);
     finish(y_at, n_y);
     if (dump)
@@ -159,9 +181,11 @@ static int spmm(int coo, int alg, int transposed, int rows, int cols, int per_ro
     if (!status)
         status = cusparseSpMM_preprocess(
             handle, op, 0, &alpha, m.sparse, b, &beta, c, CUDA_R_32F, alg, buffer);
+    capture_begin();
     if (!status)
         status =
             cusparseSpMM(handle, op, 0, &alpha, m.sparse, b, &beta, c, CUDA_R_32F, alg, buffer);
+    capture_end();
     dump_matrix(&m, b_at, b_rows * n);
     finish(c_at, c_rows * n);
     if (dump)
@@ -330,6 +354,6 @@ int main(int argc, char **argv)
         : !strcmp(what, "spvv")   ? spvv(500)
                                   : random_calls(coo, number);
     cusparseDestroy(handle);
-    printf("result status=%d hash=%016llx\n", status, (unsigned long long)hash);
+    printf("result status=%d hash=%016llx nodes=%d\n", status, (unsigned long long)hash, n_nodes);
     return 0;
 }

@@ -39,6 +39,7 @@ static void product(int kind, int m, int n, int k, int f64, int ta, int tb, int 
     void *cs[2] = { C, C + sc * bytes };
     void **pa = lib_device(16), **pb = lib_device(16), **pc = lib_device(16);
     lib_upload(pa, as, 16), lib_upload(pb, bs, 16), lib_upload(pc, cs, 16);
+    lib_begin();
     switch (kind) {
     case GEMM:
         GOOD(cublasGemmEx(
@@ -73,6 +74,7 @@ static void product(int kind, int m, int n, int k, int f64, int ta, int tb, int 
                 beta, (float *)C, m));
         break;
     }
+    lib_end();
     lib_take(C, sc * bytes * (size_t)batch);
     lib_free(A), lib_free(B), lib_free(C), lib_free(pa), lib_free(pb), lib_free(pc);
 }
@@ -87,6 +89,7 @@ static void symv(int which, int n)
     const float f[2] = { 1, 0 };
     const void *s = which % 2 ? (void *)d : (void *)f;
     const cublasFillMode_t half = n % 2 ? CUBLAS_FILL_MODE_UPPER : CUBLAS_FILL_MODE_LOWER;
+    lib_begin();
     switch (which) {
     case 0:
         GOOD(cublasSsymv(handle, half, n, s, A, n, x, 1, s, y, 1));
@@ -125,6 +128,7 @@ static void symv(int which, int n)
         GOOD(cublasZhemv_v2_64(handle, half, n, s, A, n, x, 1, s, y, 1));
         break;
     }
+    lib_end();
     lib_take(y, (size_t)n * bytes);
     lib_free(A), lib_free(x), lib_free(y);
 }
@@ -254,6 +258,9 @@ int main(int argc, char **argv)
     const int n = argc > 2 ? atoi(argv[2]) : 0;
     drv_start();
     GOOD(cublasCreate(&handle));
+    lib_streams();
+    if (lib_stream)
+        GOOD(cublasSetStream(handle, lib_stream));
     if (strcmp(way, "autotune") == 0) {
         for (int i = 0; i < 4; i++)
             product(n, 9, 7, 61, 0, 0, 0, CUBLAS_COMPUTE_32F, 999);

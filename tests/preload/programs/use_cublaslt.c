@@ -50,8 +50,11 @@ static int multiply(const struct problem *p, const cublasLtMatmulAlgo_t *algo)
     const double d[2] = { 1, 0 };
     const float f[2] = { 1, 0 };
     const char *s = p->f64 ? (const char *)d : (const char *)f;
-    return cublasLtMatmul(handle, p->desc, s, p->A, p->a, p->B, p->b, s + (p->f64 ? 8 : 4), p->C,
-        p->c, p->C, p->c, algo, workspace, WORKSPACE, NULL);
+    lib_begin();
+    const int status = cublasLtMatmul(handle, p->desc, s, p->A, p->a, p->B, p->b,
+        s + (p->f64 ? 8 : 4), p->C, p->c, p->C, p->c, algo, workspace, WORKSPACE, lib_stream);
+    lib_end();
+    return status;
 }
 
 static void take(const struct problem *p)
@@ -225,6 +228,7 @@ int main(int argc, char **argv)
     const char *way = argc > 1 ? argv[1] : "";
     const int n = argc > 2 ? atoi(argv[2]) : 0;
     drv_start();
+    lib_streams();
     GOOD(cublasLtCreate(&handle));
     workspace = lib_device(WORKSPACE);
     if (strcmp(way, "tune") == 0) {

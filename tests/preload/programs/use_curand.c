@@ -20,6 +20,8 @@ static curandGenerator_t make(int type)
     curandGenerator_t g;
     GOOD(on_host ? curandCreateGeneratorHost(&g, (curandRngType_t)type)
                  : curandCreateGenerator(&g, (curandRngType_t)type));
+    if (lib_stream)
+        GOOD(curandSetStream(g, lib_stream));
     return g;
 }
 
@@ -37,6 +39,7 @@ static void draw(curandGenerator_t g, int form, size_t n)
 {
     void *to = on_host ? malloc(n * 8) : lib_device(n * 8);
     size_t bytes = 4;
+    lib_begin();
     switch (form) {
     case 0:
         GOOD(curandGenerate(g, to, n));
@@ -66,6 +69,7 @@ static void draw(curandGenerator_t g, int form, size_t n)
         GOOD(curandGeneratePoisson(g, to, n, 3));
         break;
     }
+    lib_end();
     if (on_host) {
         lib_add(to, n * bytes);
         free(to);
@@ -79,8 +83,10 @@ int main(int argc, char **argv)
 {
     const char *way = argc > 1 ? argv[1] : "";
     on_host = argc > 2 && strcmp(argv[2], "host") == 0;
-    if (!on_host)
+    if (!on_host) {
         drv_start();
+        lib_streams();
+    }
     if (strcmp(way, "sweep") == 0) {
         static const int types[] = { 100, 101, 121, 141, 142, 161 };
         for (int i = 0; i < 1000; i++) {

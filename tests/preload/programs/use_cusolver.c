@@ -17,7 +17,9 @@ static void qr(int m, int n)
 {
     double *A = lib_numbers((size_t)m * n, 1), *tau = lib_numbers((size_t)n, 1);
     int *info = lib_device(4);
+    lib_begin();
     GOOD(cusolverDnDgeqrf(handle, m, n, A, m, tau, NULL, 0, info));
+    lib_end();
     lib_take(A, (size_t)m * n * 8);
     lib_free(A), lib_free(tau), lib_free(info);
 }
@@ -53,6 +55,9 @@ int main(int argc, char **argv)
     cusolverDeterministicMode_t mode = CUSOLVER_DETERMINISTIC_RESULTS;
     drv_start();
     GOOD(cusolverDnCreate(&handle));
+    lib_streams();
+    if (lib_stream)
+        GOOD(cusolverDnSetStream(handle, lib_stream));
     if (strcmp(way, "allow") == 0) {
         GOOD(cusolverDnSetDeterministicMode(handle, CUSOLVER_ALLOW_NON_DETERMINISTIC_RESULTS));
         GOOD(cusolverDnGetDeterministicMode(handle, &mode));

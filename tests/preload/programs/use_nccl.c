@@ -28,12 +28,14 @@ static void reduce(
         GOOD(ncclCommWindowRegister(comm, from, n * bytes, &a, NCCL_WIN_COLL_SYMMETRIC));
         GOOD(pncclCommWindowRegister(comm, to, n * bytes, &b, NCCL_WIN_COLL_SYMMETRIC));
     }
+    lib_begin();
     if (scatter)
-        GOOD(ncclReduceScatter(from, to, n, type, op, comm, NULL));
+        GOOD(ncclReduceScatter(from, to, n, type, op, comm, lib_stream));
     else if (strcmp(way, "reduce") == 0)
-        GOOD(ncclReduce(from, to, n, type, op, ranks - 1, comm, NULL));
+        GOOD(ncclReduce(from, to, n, type, op, ranks - 1, comm, lib_stream));
     else
-        GOOD(ncclAllReduce(from, to, n, type, op, comm, NULL));
+        GOOD(ncclAllReduce(from, to, n, type, op, comm, lib_stream));
+    lib_end();
     if (strcmp(way, "reduce") != 0 || rank == ranks - 1)
         lib_take(to, n * bytes);
     else
@@ -110,6 +112,7 @@ static void run(int ranks, int rank, ncclUniqueId id, const char *way, int kind)
 {
     static const char *const ways[] = { "allreduce", "reducescatter", "reduce", "windows" };
     drv_start();
+    lib_streams();
     const ncclComm_t comm = join(strcmp(way, "scaled") == 0    ? 2
                                  : strcmp(way, "windows") == 0 ? 1
                                                                : kind,

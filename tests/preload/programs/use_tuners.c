@@ -28,13 +28,17 @@ static void sparse(int m, int n, int k, int search)
     GOOD(cusparseLtMatmulPlanInit(&handle, &plan, &product, &selection));
     float *A = lib_numbers((size_t)m * k, 0), *B = lib_numbers((size_t)k * n, 0),
           *C = lib_numbers((size_t)m * n, 0), *D = lib_numbers((size_t)m * n, 0);
-    cudaStream_t streams[1] = { NULL };
+    cudaStream_t streams[1] = { lib_stream };
     if (search) { /* it gives the product as well, and waits for it */
+        lib_begin();
         GOOD(cusparseLtMatmulSearch(
             &handle, &plan, &one, A, B, &half, C, D, NULL, streams, search > 1 ? 0 : 1));
+        lib_end();
         lib_take(D, (size_t)m * n * 4);
     }
+    lib_begin();
     GOOD(cusparseLtMatmul(&handle, &plan, &one, A, B, &half, C, D, NULL, streams, 1));
+    lib_end();
     lib_take(D, (size_t)m * n * 4);
     lib_free(A), lib_free(B), lib_free(C), lib_free(D);
     GOOD(cusparseLtDestroy(&handle));
@@ -65,7 +69,9 @@ static void tensor(int m, int n, int k, int mode, int created, int algo)
           *C = lib_numbers((size_t)m * n, 0), *D = lib_numbers((size_t)m * n, 0);
     for (int i = 0; i < 2; i++) {
         GOOD(cutensorCreatePlan(handle, &plan, operation, preference, 0));
-        GOOD(cutensorContract(handle, plan, &one, A, B, &half, C, D, NULL, 0, NULL));
+        lib_begin();
+        GOOD(cutensorContract(handle, plan, &one, A, B, &half, C, D, NULL, 0, lib_stream));
+        lib_end();
         lib_take(D, (size_t)m * n * 4);
     }
     int read[2] = { 0, 0 };
@@ -98,6 +104,7 @@ int main(int argc, char **argv)
 {
     const char *way = argc > 1 ? argv[1] : "search";
     drv_start();
+    lib_streams();
     if (strcmp(way, "search") == 0 || strcmp(way, "matmul") == 0)
         sparse(9, 7, 120, way[0] == 's');
     else if (strcmp(way, "incremental") == 0)
