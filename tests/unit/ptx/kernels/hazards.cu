@@ -131,14 +131,6 @@ __global__ void shared_add_loop(float *o, const float *x, int n)
         __syncthreads();
     }
 }
-#if __CUDA_ARCH__ >= 900
-__global__ void cluster_add(float *o)
-{
-    __shared__ float s[4];
-    float *other = cg::this_cluster().map_shared_rank(s, 1);
-    atomicAdd(other, 1.f);
-    o[AT] = s[0];
-}
 // Which operator comes last decides.
 __global__ void shared_add_and_max(int *o, const int *x)
 {
@@ -166,6 +158,14 @@ __global__ void last_block_own(float *part, float *o, const float *x)
     __syncthreads();
     if (last && threadIdx.x == 0)
         *o = part[0] + blockIdx.x;
+}
+#if !defined __CUDA_ARCH__ || __CUDA_ARCH__ >= 900
+__global__ void cluster_add(float *o)
+{
+    __shared__ float s[4];
+    float *other = cg::this_cluster().map_shared_rank(s, 1);
+    atomicAdd(other, 1.f);
+    o[AT] = s[0];
 }
 __global__ void bulk_reduce(float *o)
 {
