@@ -15,8 +15,15 @@
 #define DET_T_OVERRIDE                                                                             \
     "override"              /* a change we made, a setting we kept, or a conflict: see "action" */
 #define DET_T_WARN  "warn"  /* something is wrong with an input or with us */
+#define DET_T_COPY  "copy"  /* bytes that reached the host; DETSHIM_TRACE=digests */
 #define DET_T_TOTAL "total" /* at the end: a row of the ledger or an override with its count */
 #define DET_T_SUM   "sum"   /* counts by class, the promise; missing when the process was killed */
 #define DET_T_COST  "cost"  /* last: time, counters, how the process ended */
+
+/* "stream" of a copy: of the driver's own streams these, of others s1, s2, … in the order the thread used them; "memory" when
+ * no copy call brought the bytes. */
+#define DET_T_LEGACY "legacy"
+#define DET_T_THREAD "thread"
+#define DET_T_MEMORY "memory"
 
 #endif

@@ -2,6 +2,7 @@
  * starts clean. Reports are read first; their memory goes with the context. */
 #include <errno.h>
 
+#include "shim/cuda/cuda_digest.h"
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_table.h"
 #include "shim/loader/call.h"
@@ -100,6 +101,8 @@ PRIMARY(cuDevicePrimaryCtxRelease_v2)
                                                                                                    \
         const int saved = errno;                                                                   \
         det_table_stream_gone(hStream);                                                            \
+        if (det_digest_on())                                                                       \
+            det_digest_gone(hStream);                                                              \
         errno = saved;                                                                             \
         const CUresult status = DET_REAL(symbol)(hStream);                                         \
         det_leave(DET_ID_##symbol);                                                                \

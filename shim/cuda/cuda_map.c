@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shim/cuda/cuda_digest.h"
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_graph.h"
 #include "shim/cuda/cuda_order.h"
@@ -42,6 +43,7 @@ void det_cuda_fork_child(void)
     contexts = NULL;
     det_graph_fork_child();
     det_order_fork_child();
+    det_digest_fork_child();
 }
 
 uint64_t det_serial(void)

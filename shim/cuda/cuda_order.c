@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shim/cuda/cuda_digest.h"
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_past.h"
 #include "shim/cuda/cuda_table.h"
@@ -295,6 +296,11 @@ OUTSIDE(
 
 /* --- events of the program --- */
 
+static bool watching(void)
+{
+    return atomic_load_explicit(&any, memory_order_relaxed) || det_digest_waiting();
+}
+
 /* What an event recorded now would tell, taken before the call: what other threads queue meanwhile is not in it. In a capture
  * the event belongs to the graph. */
 static struct det_past recording(CUstream stream, bool *captured)
@@ -325,7 +331,7 @@ static void recorded(CUevent event, const struct det_past *past)
 #define RECORD(symbol, per_thread, params, args)                                                   \
     DET_EXPORT CUresult symbol params                                                              \
     {                                                                                              \
-        if (!atomic_load_explicit(&any, memory_order_relaxed) || !det_enter(DET_ID_##symbol))      \
+        if (!watching() || !det_enter(DET_ID_##symbol))                                            \
             return DET_REAL(symbol) args;                                                          \
                                                                                                    \
         const int saved = errno;                                                                   \
@@ -337,6 +343,8 @@ static void recorded(CUevent event, const struct det_past *past)
         const CUresult status = DET_REAL(symbol) args;                                             \
         if (status == CUDA_SUCCESS)                                                                \
             recorded(hEvent, &past);                                                               \
+        if (status == CUDA_SUCCESS && det_digest_waiting() && !captured)                           \
+            det_digest_event_recorded(hEvent, det_stream_normal(hStream, per_thread));             \
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \
     }
@@ -358,12 +366,14 @@ static struct det_past waiting(CUevent event)
 }
 
 /* A wait inside a capture orders nodes, not this stream's later work. */
-static void waited(CUstream stream, const struct det_past *past)
+static void waited(CUstream stream, CUevent event, const struct det_past *past)
 {
     const int saved = errno;
     det_inside_begin();
     const bool captured = det_capture_any() && det_capture_id(stream) != 0;
     det_inside_end();
+    if (det_digest_waiting() && !captured)
+        det_digest_event_waited(stream, event);
     if (past->n != 0 && !captured) {
         pthread_mutex_lock(&lock);
         struct known *const known = known_get(&streams, stream);
@@ -377,13 +387,13 @@ static void waited(CUstream stream, const struct det_past *past)
 #define WAIT_EVENT(symbol, per_thread)                                                             \
     DET_EXPORT CUresult symbol(CUstream hStream, CUevent hEvent, unsigned int Flags)               \
     {                                                                                              \
-        if (!atomic_load_explicit(&any, memory_order_relaxed) || !det_enter(DET_ID_##symbol))      \
+        if (!watching() || !det_enter(DET_ID_##symbol))                                            \
             return DET_REAL(symbol)(hStream, hEvent, Flags);                                       \
                                                                                                    \
         const struct det_past past = waiting(hEvent);                                              \
         const CUresult status = DET_REAL(symbol)(hStream, hEvent, Flags);                          \
         if (status == CUDA_SUCCESS)                                                                \
-            waited(det_stream_normal(hStream, per_thread), &past);                                 \
+            waited(det_stream_normal(hStream, per_thread), hEvent, &past);                         \
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \
     }
@@ -394,12 +404,14 @@ WAIT_EVENT(cuStreamWaitEvent_ptsz, true)
 #define EVENT_DESTROY(symbol)                                                                      \
     DET_EXPORT CUresult symbol(CUevent hEvent)                                                     \
     {                                                                                              \
-        if (!atomic_load_explicit(&any, memory_order_relaxed) || !det_enter(DET_ID_##symbol))      \
+        if (!watching() || !det_enter(DET_ID_##symbol))                                            \
             return DET_REAL(symbol)(hEvent);                                                       \
                                                                                                    \
         pthread_mutex_lock(&lock);                                                                 \
         known_drop(&events, hEvent);                                                               \
         pthread_mutex_unlock(&lock);                                                               \
+        if (det_digest_waiting())                                                                  \
+            det_digest_gone(hEvent);                                                               \
         const CUresult status = DET_REAL(symbol)(hEvent);                                          \
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \

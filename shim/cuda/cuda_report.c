@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shim/core/io.h"
+#include "shim/cuda/cuda_digest.h"
 #include "shim/cuda/cuda_decide.h"
 #include "shim/cuda/cuda_shim.h"
 #include "shim/cuda/cuda_table.h"
@@ -115,4 +116,5 @@ void det_reports_collect(bool peek)
 void det_cuda_finish(void)
 {
     det_reports_collect(true);
+    det_digest_finish();
 }

@@ -89,7 +89,8 @@ static struct det_ledger_row *make(const struct det_key *key, uint64_t hash)
         row->arms = (policy->strict >= 1 && key->cls == DET_CLASS_UNCOVERED) ||
                     (policy->strict >= 2 && key->cls == DET_CLASS_UNKNOWN);
     row->call = key->what == DET_IS_ROW && strcmp(key->field, "call") == 0;
-    row->loud = row->arms || policy->log_level == DET_LOG_CALL;
+    row->loud = row->arms || policy->log_level == DET_LOG_CALL ||
+                (key->what == DET_IS_ROW && policy->trace >= DET_TRACE_DIGESTS);
     return row;
 }
 

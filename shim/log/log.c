@@ -13,6 +13,8 @@
 #include "shim/log/sink.h"
 
 static atomic_bool strict_armed;
+static __thread const char *last_name;
+static __thread uint64_t last_number;
 
 /* Number texts as numbers, so that readers need not guess. */
 static void put_value(struct det_record *record, const char *key, const char *text, bool numeric)
@@ -162,18 +164,65 @@ struct det_ledger_row *det_ledger_row(
     return det_ledger_find(&key);
 }
 
-/* Out of line: the first hit of a row, rows that arm strict mode, and DETSHIM_LOG_LEVEL=call. */
+/* Out of line: the first hit of a row, rows that arm strict mode, DETSHIM_LOG_LEVEL=call and DETSHIM_TRACE=digests. */
 static __attribute__((noinline, cold)) void loud_hit(struct det_ledger_row *row, bool first)
 {
     const int saved = errno;
     if (row->arms)
         atomic_store(&strict_armed, true);
     const bool kernel = strcmp(row->key.field, "kernel") == 0;
+    last_name = row->key.name;
+    last_number++;
     if (first)
         write_entry(&row->key, kernel ? DET_T_KERNEL : DET_T_CALL);
     if (det_policy()->log_level == DET_LOG_CALL)
         write_entry(&row->key, DET_T_HIT);
     errno = saved;
+}
+
+const char *det_log_last(uint64_t *launches)
+{
+    *launches = last_number;
+    return last_name;
+}
+
+bool det_log_wants_copies(void)
+{
+    if (det_policy()->trace < DET_TRACE_DIGESTS)
+        return false;
+    if (det_sink_ready() != DET_SINK_NONE)
+        return true;
+    static atomic_bool said;
+    if (!det_policy()->log[0] && !atomic_exchange(&said, true))
+        det_log_note("DETSHIM_TRACE has no effect without DETSHIM_LOG");
+    return false;
+}
+
+void det_log_copy(const struct det_log_copy *copy)
+{
+    const enum det_sink sink = det_sink_ready();
+    struct det_record record;
+    DET_LINE(digest, 17);
+    if (sink == DET_SINK_NONE)
+        return;
+    det_line_hex(&digest, copy->digest, 16);
+    det_record_begin(&record, sink == DET_SINK_FILE, DET_T_COPY);
+    det_record_u64(&record, "thread", copy->thread);
+    det_record_u64(&record, "n", copy->n);
+    det_record_text(&record, "stream", copy->stream);
+    det_record_text(&record, "call", copy->call);
+    det_record_u64(&record, "bytes", copy->n_bytes);
+    det_record_text(&record, "digest", copy->why ? NULL : digest.at);
+    det_record_text(&record, "why", copy->why);
+    det_record_text(&record, "after", copy->after);
+    det_record_u64(&record, "launches", copy->launches);
+    det_record_end(&record);
+    det_sink_put(&record);
+}
+
+void det_log_mixed(void)
+{
+    det_sink_mixed();
 }
 
 __thread uint32_t det_ledger_calls;
@@ -188,12 +237,16 @@ void det_ledger_hit(struct det_ledger_row *row)
 
 void det_ledger_move(struct det_ledger_row *from, struct det_ledger_row *to, uint64_t n)
 {
+    const char *const name = last_name;
+    const uint64_t number = last_number;
     if (!n)
         return;
     atomic_fetch_sub_explicit(&from->n, n, memory_order_relaxed);
     const uint64_t before = atomic_fetch_add_explicit(&to->n, n, memory_order_relaxed);
     if (before == 0 || to->arms)
         loud_hit(to, before == 0);
+    last_name = name; /* nothing was launched */
+    last_number = number;
 }
 
 bool det_strict_pending(void)

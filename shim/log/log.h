@@ -24,6 +24,25 @@ void det_log_note(const char *format, ...) __attribute__((format(printf, 1, 2)))
 void det_log_event(
     const char *kind, const char *subject, const char *detail, uint64_t a, uint64_t b);
 
+/** Bytes that reached the host, or may have changed there (DETSHIM_TRACE=digests). Keys: docs/TRACE_FORMAT.md. */
+struct det_log_copy {
+    const char *call, *stream; /* stream: "legacy", "thread", or its name of this thread */
+    const char *why;           /* not compared, and why; NULL: `digest` holds */
+    uint64_t thread, n;        /* creating thread, its number of the copy */
+    uint64_t n_bytes, digest;
+    const char
+        *after; /* name of the last launch or call of that thread before the copy; NULL: none */
+    uint64_t launches; /* and how many there were */
+};
+/** Are copies wanted: does the trace ask for them, and is there a file? */
+bool det_log_wants_copies(void);
+void det_log_copy(const struct det_log_copy *copy);
+/** The calling thread's last launch or call and how many it made; counted where copies are wanted. Lives as long as the
+ *  process. */
+const char *det_log_last(uint64_t *launches);
+/** What is written from now on may come in another order in an equal run: the file is sorted when it is closed. */
+void det_log_mixed(void);
+
 /** A row of the ledger: everything of one kind, name, class, rule and reason. Rows live as long as the process. */
 struct det_ledger_row;
 /** Find or make a row. kind "kernel" or "call"; rule DET_N_RULES when none; reason "" or one line. Strings are

@@ -222,6 +222,7 @@ static void put_env(struct det_record *record)
     const struct det_policy *policy = det_policy();
     static const char *const levels[] = { "off", "observe", "run_to_run" };
     static const char *const entropies[] = { "off", "ml", "all" };
+    static const char *const traces[] = { "off", "choices", "digests", "stacks" };
     det_record_begin(record, true, DET_T_ENV);
     if (policy->has_seed)
         det_record_u64(record, "seed", policy->seed);
@@ -239,6 +240,8 @@ static void put_env(struct det_record *record)
                 info->slug);
     }
     det_record_text(record, "rules", rules.n ? rules.at : "");
+    if (policy->trace != DET_TRACE_OFF)
+        det_record_text(record, "trace", traces[policy->trace]);
     det_record_end(record);
 }
 
@@ -327,6 +330,11 @@ static void note_writer(void)
     long first = 0;
     if (!atomic_compare_exchange_strong(&log_file.writer, &first, me) && first != me)
         atomic_store_explicit(&log_file.several, true, memory_order_relaxed);
+}
+
+void det_sink_mixed(void)
+{
+    atomic_store_explicit(&log_file.several, true, memory_order_relaxed);
 }
 
 /* Takes the same lock as opening: two threads that find the descriptor gone must not both reopen it. */

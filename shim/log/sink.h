@@ -19,6 +19,8 @@ void det_sink_put(const struct det_record *record);
 /** Put the records between the first and the end into canonical order, if several threads wrote. False when that
  *  was needed and could not be done. */
 bool det_sink_canonical(void);
+/** One thread wrote, but not in the same order in each run. */
+void det_sink_mixed(void);
 /** Absolute path of the log, "" when none; and nanoseconds since the first record. */
 const char *det_sink_path(void);
 uint64_t det_sink_age_ns(void);
