@@ -66,10 +66,9 @@ static void symbols(const char *bytes, size_t n_bytes, const Elf64_Shdr *table,
         Elf64_Sym symbol;
         memcpy(&symbol, first + i * sizeof symbol, sizeof symbol);
         const bool entry =
-            ELF64_ST_TYPE(symbol.st_info) == STT_FUNC &&
-            ELF64_ST_BIND(symbol.st_info) != STB_LOCAL && /* instances of templates may be weak */
-            symbol.st_shndx != SHN_UNDEF &&
-            (symbol.st_other & 0x10); /* STO_CUDA_ENTRY: a kernel, not a device function */
+            ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_shndx != SHN_UNDEF &&
+            (symbol.st_other &
+                0x10); /* STO_CUDA_ENTRY: a kernel, not a device function; static ones are local */
         if (entry && symbol.st_name < names->sh_size)
             each(text + symbol.st_name, arg);
     }

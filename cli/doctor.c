@@ -21,7 +21,7 @@ struct request {
     size_t n_names;
     bool command;
     unsigned n_missing, n_beyond; /* files not found; things no preload can cover */
-    size_t n_images;
+    size_t n_images, n_kernels;
 };
 
 static error_t take(int key, char *arg, struct argp_state *state)
@@ -152,6 +152,7 @@ static void show_code(struct request *request, const char *path)
         const unsigned sm = request->sm ? request->sm : common[i];
         request->n_beyond += cli_survey_show(&survey, sm, request->sm != 0);
     }
+    request->n_kernels += survey.n_kernels;
     cli_survey_close(&survey);
 }
 
@@ -246,8 +247,10 @@ int cli_doctor(int argc, char **argv)
         return CLI_TROUBLE;
     puts(request.n_beyond
              ? "RESULT       some of it cannot be covered; see beyond, unknown and uncovered above"
+         : request.n_kernels ? "RESULT       nothing seen here is out of reach"
          : request.n_images
-             ? "RESULT       nothing seen here is out of reach"
+             ? "RESULT       no kernel was found in that code: it holds none for this card, or "
+               "cannot be read"
              : "RESULT       no device code was seen; it may be loaded while the program runs");
     return request.n_beyond ? 1 : 0;
 }

@@ -242,5 +242,7 @@ unsigned cli_survey_show(struct cli_survey *survey, unsigned sm, bool names)
     puts(to.n_silent ? "; some images hold nothing for this card" : "");
     if (names && survey->newest_ptx)
         show_driver_limit(survey->newest_ptx);
+    for (int cls = 0; cls < DET_N_CLASSES; cls++)
+        survey->n_kernels += to.n[cls];
     return to.n[DET_CLASS_UNKNOWN] + to.n[DET_CLASS_UNCOVERED];
 }

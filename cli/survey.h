@@ -12,6 +12,7 @@ struct cli_survey {
     size_t n_images;
     struct det_bytes architectures; /* "sm_80 (12), compute_90 (3)" */
     unsigned newest_ptx;            /* 10 * major + minor of .version */
+    size_t n_kernels;               /* judged by cli_survey_show so far */
 };
 bool cli_survey_open(const char *path, struct cli_survey *out);
 void cli_survey_close(struct cli_survey *survey);

@@ -8,6 +8,8 @@ cat >k.cu <<'CU'
 __global__ void add(float *a) { atomicAdd(a, 1.5f); }
 __global__ void relu(float *a) { a[threadIdx.x] = fmaxf(a[threadIdx.x], 0.f); }
 __global__ void swap(float *a, float *b) { b[threadIdx.x] = atomicExch(a, 1.f); }
+static __global__ void hidden(float *a) { atomicAdd(a, 2.f); }
+void start(float *a) { hidden<<<1, 1>>>(a); }
 #ifdef MAIN
 #include <cstdio>
 int main() { fclose(fopen("executed", "w")); relu<<<1, 1>>>(nullptr); return 0; }
@@ -22,18 +24,21 @@ nvcc -gencode arch=compute_80,code=compute_80 -gencode arch=compute_90,code=sm_9
 wait
 
 try "$detshim" doctor --gpu sm_90 -- ./shared_cudart
-is "kernels by class, the uncovered one by name" 1 "out~*dynamically linked program*__cudaRegisterFatBinary*uncovered  swap: *on sm_90 *1 exact, 1 ordered, 0 unknown, 1 uncovered*libcudart.so.13*RESULT       some*"
+is "kernels by class, the uncovered one by name" 1 "out~*dynamically linked program*__cudaRegisterFatBinary*uncovered  swap: *on sm_90 *2 exact, 1 ordered, 0 unknown, 1 uncovered*libcudart.so.13*RESULT       some*"
 is "its PTX needs a driver" 1 "out~*its PTX [0-9]*.[0-9] needs a driver of CUDA *"
 [ ! -e executed ]
 result $? "the program was not executed"
 try "$detshim" doctor ./static_cudart
 is "static cudart is reached through the driver" 1 "out~*cudart is linked statically*on sm_80*on sm_90*on sm_100*on sm_120*"
 try "$detshim" doctor --gpu 90 machine_only.so
-is "machine code only: unknown, with the flag to add" 1 "out~*shared object*unknown    add: machine code only*code=compute_90*3 unknown*"
+is "machine code only: unknown, with the flag to add" 1 "out~*shared object*unknown    add: machine code only*code=compute_90*4 unknown*"
+is "static kernels have local symbols and count" 1 "out~*hidden: machine code only*"
 try "$detshim" doctor --gpu sm_90 branches.fatbin
-is "PTX of another architecture does not speak" 1 "out~*PTX of another architecture*0 exact, 0 ordered, 3 unknown*"
+is "PTX of another architecture does not speak" 1 "out~*PTX of another architecture*0 exact, 0 ordered, 4 unknown*"
 try "$detshim" doctor --gpu sm_80 branches.fatbin
-is "but for the card it is compiled on it does" 1 "out~*1 exact, 1 ordered, 0 unknown, 1 uncovered*"
+is "but for the card it is compiled on it does" 1 "out~*2 exact, 1 ordered, 0 unknown, 1 uncovered*"
+try "$detshim" doctor --gpu sm_35 branches.fatbin
+is "code for other cards only is not called covered" 0 "out~*no kernel was found*"
 try "$detshim" doctor "$detshim"
 is "static programs are beyond" 1 "out~*statically linked program*"
 cp /bin/true suid && chmod u+s suid
