@@ -24,8 +24,11 @@ DET_EXPORT cudnnStatus_t cudnnSetDropoutDescriptor(cudnnDropoutDescriptor_t desc
         DET_PURPOSE_DROPOUT, asked, 64, __builtin_return_address(0));
     const cudnnStatus_t status =
         DET_REAL(cudnnSetDropoutDescriptor)(descriptor, handle, dropout, states, n_bytes, given);
-    if (status == CUDNN_STATUS_SUCCESS)
+    if (status == CUDNN_STATUS_SUCCESS) {
         remember(descriptor, asked, given);
+        det_cudnn_count_as(DET_NAME(cudnnSetDropoutDescriptor), DET_CLASS_VOUCHED,
+            DET_RULE_CUDNN_DOCUMENTED, ""); /* a kernel fills the states */
+    }
     det_leave(DET_ID_cudnnSetDropoutDescriptor);
     return status;
 }

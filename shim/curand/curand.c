@@ -148,3 +148,7 @@ GENERATE(curandGenerateLogNormalDouble,
 GENERATE(curandGeneratePoisson,
     (curandGenerator_t generator, unsigned int *to, size_t n, double lambda), generator, to, n,
     lambda)
+GENERATE(curandGeneratePoissonMethod,
+    (curandGenerator_t generator, unsigned int *to, size_t n, double lambda, curandMethod_t method),
+    generator, to, n, lambda, method)
+GENERATE(curandGenerateSeeds, (curandGenerator_t generator), generator)

@@ -94,6 +94,7 @@ DET_EXPORT cusparseStatus_t cusparseSpMV_preprocess(cusparseHandle_t handle, cus
         fall_back(&choice, (int)asked,
             DET_REAL(cusparseSpMV_bufferSize)(
                 handle, op, alpha, a, x, beta, y, type, (cusparseSpMVAlg_t)choice.given, &need));
+    det_call_belongs(); /* to the product, which is counted when it is computed */
     const cusparseStatus_t status = DET_REAL(cusparseSpMV_preprocess)(
         handle, op, alpha, a, x, beta, y, type, (cusparseSpMVAlg_t)choice.given, buffer);
     det_leave(DET_ID_cusparseSpMV_preprocess);
@@ -173,6 +174,7 @@ DET_EXPORT cusparseStatus_t cusparseSpMM_preprocess(cusparseHandle_t handle, cus
         fall_back(&choice, (int)asked,
             DET_REAL(cusparseSpMM_bufferSize)(handle, op, op_b, alpha, a, b, beta, c, type,
                 (cusparseSpMMAlg_t)choice.given, &need));
+    det_call_belongs();
     const cusparseStatus_t status = DET_REAL(cusparseSpMM_preprocess)(
         handle, op, op_b, alpha, a, b, beta, c, type, (cusparseSpMMAlg_t)choice.given, buffer);
     det_leave(DET_ID_cusparseSpMM_preprocess);

@@ -18,7 +18,8 @@ static void count(const char *call, cusparseSpGEMMAlg_t asked)
     det_ledger_hit(det_ledger_row("call", call, choice.cls, choice.rule, choice.reason));
 }
 
-/* `counted`: the pointer whose presence tells computation from a question for sizes, or 1. */
+/* `counted`: the pointer whose presence tells computation from a question for sizes, or 1. What other steps launch belongs to the
+ * product, which is counted when it is computed. */
 #define STEP(symbol, counted, params, args)                                                        \
     DET_EXPORT cusparseStatus_t symbol params                                                      \
     {                                                                                              \
@@ -29,6 +30,8 @@ static void count(const char *call, cusparseSpGEMMAlg_t asked)
         const cusparseStatus_t status = DET_REAL(symbol) args;                                     \
         if (status == CUSPARSE_STATUS_SUCCESS && (counted))                                        \
             count(DET_NAME(symbol), asked);                                                        \
+        else if (status == CUSPARSE_STATUS_SUCCESS)                                                \
+            det_call_belongs();                                                                    \
         det_leave(DET_ID_##symbol);                                                                \
         return status;                                                                             \
     }

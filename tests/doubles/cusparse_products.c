@@ -44,6 +44,7 @@ static cusparseStatus_t check(struct cusparseContext *handle, const struct cuspa
         const cusparseStatus_t checked_ = check(handle, a, b, c, d, op_a, op_b, (int)alg);         \
         if (checked_)                                                                              \
             return checked_;                                                                       \
+        double_prepares(handle->stream);                                                           \
     } while (0)
 
 /* One row of the product: the terms of each column, in the order of A's row, added up. */
@@ -140,8 +141,6 @@ DOUBLE_API cusparseStatus_t cusparseSpGEMM_compute(cusparseHandle_t handle,
     *n_bytes = 512;
     if (!buffer)
         return CUSPARSE_STATUS_SUCCESS;
-    if (getenv("DOUBLES_KERNELS") && !double_launch(handle->stream))
-        return CUSPARSE_STATUS_EXECUTION_FAILED;
     multiply(a, b, d, *(const float *)alpha, ordered((int)alg));
     c->nnz = d->nnz;
     return CUSPARSE_STATUS_SUCCESS;

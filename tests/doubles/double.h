@@ -16,6 +16,8 @@ bool double_queue(void *stream, void (*run)(void *arg), void *arg);
 /** Launch a kernel of this library's own on the stream: an empty one, that stands for what a vendor library launches. With
  *  DOUBLES_KERNELS set, double_queue does so first. */
 bool double_launch(void *stream);
+/** double_launch where DOUBLES_KERNELS is set: for calls that prepare something and queue nothing else here. */
+void double_prepares(void *stream);
 /** The same kernel as a node of a graph. */
 bool double_graph_kernel(void *graph);
 /** Random number from the double's schedule: real entropy, or DOUBLES_SEED. 0 … n-1. */

@@ -141,8 +141,10 @@ DOUBLE_API cudnnStatus_t cudnnSetDropoutDescriptor(cudnnDropoutDescriptor_t d, c
     ENTER(cudnnSetDropoutDescriptor);
     NEED(d && handle && (!states || n_bytes >= 2 * sizeof(unsigned long long)));
     *d = (struct cudnnDropoutStruct){ rate, states, seed };
-    if (states)
+    if (states) {
+        double_prepares(handle->stream);
         d->states[0] = seed, d->states[1] = 0;
+    }
     return CUDNN_STATUS_SUCCESS;
 }
 

@@ -248,3 +248,17 @@ DOUBLE_API curandStatus_t curandGeneratePoisson(
 {
     return fill(__func__, generator, POISSON, to, n, lambda, 0);
 }
+DOUBLE_API curandStatus_t curandGeneratePoissonMethod(
+    curandGenerator_t generator, unsigned int *to, size_t n, double lambda, curandMethod_t method)
+{
+    (void)method;
+    return fill(__func__, generator, POISSON, to, n, lambda, 0);
+}
+DOUBLE_API curandStatus_t curandGenerateSeeds(curandGenerator_t generator)
+{
+    INJECT(__func__);
+    NEEDS(generator);
+    if (!generator->host)
+        double_prepares(generator->stream);
+    return CURAND_STATUS_SUCCESS;
+}

@@ -243,6 +243,7 @@ DOUBLE_API cusparseStatus_t cusparseSpMV_preprocess(cusparseHandle_t handle, cus
     (void)op, (void)type;
     ENTER(cusparseSpMV_preprocess);
     NEED(handle && alpha && a && x && beta && y && buffer);
+    double_prepares(handle->stream);
     *(int *)buffer = 1000 + alg; /* the computation insists on the same algorithm */
     return CUSPARSE_STATUS_SUCCESS;
 }
@@ -281,6 +282,7 @@ DOUBLE_API cusparseStatus_t cusparseSpMM_preprocess(cusparseHandle_t handle, cus
     (void)op, (void)op_b, (void)type, (void)alg;
     ENTER(cusparseSpMM_preprocess);
     NEED(handle && alpha && a && b && beta && c && buffer);
+    double_prepares(handle->stream);
     return CUSPARSE_STATUS_SUCCESS;
 }
 

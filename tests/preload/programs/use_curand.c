@@ -65,8 +65,11 @@ static void draw(curandGenerator_t g, int form, size_t n)
         GOOD(curandGenerateLogNormalDouble(g, to, n, 0, 1));
         bytes = 8;
         break;
-    default:
+    case 7:
         GOOD(curandGeneratePoisson(g, to, n, 3));
+        break;
+    default:
+        GOOD(curandGeneratePoissonMethod(g, to, n, 4, CURAND_CHOOSE_BEST));
         break;
     }
     lib_end();
@@ -99,7 +102,7 @@ int main(int argc, char **argv)
             if (lib_random(4) == 0)
                 GOOD(curandSetGeneratorOffset(g, lib_random(100)));
             for (int j = 0; j < 3; j++)
-                draw(g, (int)lib_random(8), 2 * (1 + lib_random(50)));
+                draw(g, (int)lib_random(9), 2 * (1 + lib_random(50)));
             GOOD(curandDestroyGenerator(g));
         }
         lib_result();
@@ -126,6 +129,8 @@ int main(int argc, char **argv)
         GOOD(curandSetPseudoRandomGeneratorSeed(g, 1234));
     if (strcmp(way, "offset") == 0)
         GOOD(curandSetGeneratorOffset(g, clock_value()));
+    if (strcmp(way, "seeds") == 0)
+        GOOD(curandGenerateSeeds(g));
     if (strcmp(way, "longs") == 0) {
         unsigned long long *to = lib_device(800);
         GOOD(curandGenerateLongLong(g, to, 100));
