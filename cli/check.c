@@ -1,5 +1,6 @@
-/* detshim check: the same command several times, plain and preloaded, and what can be said after that.
- * Compared: the exit status and the `result NAME=VALUE` lines the program prints; all of standard output with --stdout. */
+/* detshim check: the same command several times, plain and preloaded, and what can be said after that. Compared: the exit
+ * status, every copy to the host (DETSHIM_TRACE=digests; plain runs are observed, which changes nothing), the `result
+ * NAME=VALUE` lines the program prints; all of standard output with --stdout. */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,17 +13,20 @@
 #include "cli/cli.h"
 #include "cli/kept.h"
 #include "cli/launch.h"
+#include "cli/seen.h"
 #include "cli/settings.h"
 #include "detshim/detshim.h"
 #include "shim/core/hash.h"
 #include "shim/core/text.h"
 #include "shim/policy/policy.h"
 
-enum { KEY_AS_IS = 256, KEY_STDOUT, KEY_SEED, MOST_RUNS = 100, MOST_OUT = 1 << 28 };
+enum { KEY_AS_IS = 256, KEY_STDOUT, KEY_SEED, KEY_BARE, MOST_RUNS = 100, MOST_OUT = 1 << 28 };
 
 static const struct argp_option options[] = {
     { "runs", 'n', "N", 0, "runs of each kind (2 to 100; default 3)", 0 },
-    { "as-is", KEY_AS_IS, NULL, 0, "the verdict is about the plain runs; nothing is preloaded", 0 },
+    { "as-is", KEY_AS_IS, NULL, 0, "the verdict is about the plain runs; there are no others", 0 },
+    { "bare", KEY_BARE, NULL, 0,
+        "plain runs load nothing of detshim; then only results and output are compared", 0 },
     { "stdout", KEY_STDOUT, NULL, 0, "standard output decides as well, byte for byte", 0 },
     { "seed", KEY_SEED, "N", 0, "DET_SEED for the preloaded runs", 0 },
     { "strict", 'S', "2", OPTION_ARG_OPTIONAL, "DETSHIM_STRICT for the preloaded runs", 0 },
@@ -32,7 +36,7 @@ static const struct argp_option options[] = {
 struct request {
     char **command;
     uint64_t n_runs;
-    bool as_is, whole_output;
+    bool as_is, whole_output, bare;
 };
 
 /* One run and what it showed. */
@@ -44,6 +48,7 @@ struct shown {
     char first[80]; /* the first result line, for people */
     bool strict_end;
     unsigned n_logs, n_incomplete;
+    struct cli_seen seen; /* copies to the host */
     uint64_t ledger_hash;
     char less[256]; /* a promise of one of its processes that is less than run_to_run */
 };
@@ -62,6 +67,9 @@ static error_t take(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_STDOUT:
         request->whole_output = true;
+        return 0;
+    case KEY_BARE:
+        request->bare = true;
         return 0;
     case KEY_SEED:
         return setenv("DET_SEED", arg, 1);
@@ -118,6 +126,7 @@ static void take_log(const struct cli_log *log, void *arg)
     run->n_incomplete += !log->complete && !log->running;
     run->strict_end |= strcmp(log->end, "strict") == 0;
     run->ledger_hash ^= det_mix(log->middle); /* processes in any order */
+    cli_seen_log(&run->seen, log);
     if (log->complete && strcmp(log->promise, "run_to_run") != 0)
         snprintf(run->less, sizeof run->less, "%.200s", log->promise);
 }
@@ -130,18 +139,33 @@ static int scratch(const char *name)
     return fd;
 }
 
-static struct shown run_once(const struct request *request, const char *library)
+enum how { PLAIN, LOADED };
+
+/* Plain runs are observed so that copies can be compared; LEVEL is the user's for the others. */
+static void prepare(const struct request *request, enum how how, const char *level)
+{
+    if (how == PLAIN && request->bare) {
+        cli_unpreload();
+        return;
+    }
+    cli_preload(cli_library());
+    setenv("DETSHIM_TRACE", "digests", 1);
+    if (how == PLAIN)
+        setenv("DETSHIM_LEVEL", "observe", 1);
+    else if (level)
+        setenv("DETSHIM_LEVEL", level, 1);
+    else
+        unsetenv("DETSHIM_LEVEL");
+}
+
+static struct shown run_once(const struct request *request, enum how how, const char *level)
 {
     struct shown run = { 0 };
     struct cli_kept kept = { "" };
     const int fds[3] = { open("/dev/null", O_RDONLY | O_CLOEXEC), scratch("out"), scratch("err") };
     size_t err_bytes;
-    if (library) {
-        cli_preload(library);
-        cli_kept_open(&kept);
-    } else {
-        cli_unpreload();
-    }
+    prepare(request, how, level);
+    cli_kept_open(&kept);
     run.outcome = cli_spawn(request->command, fds, NULL, NULL);
     close(fds[0]);
     run.out = read_back(fds[1], &run.out_bytes);
@@ -149,6 +173,7 @@ static struct shown run_once(const struct request *request, const char *library)
     run.out_hash = det_hash(run.out, run.out_bytes, 0);
     find_results(&run);
     cli_kept_logs(&kept, take_log, &run);
+    cli_seen_ready(&run.seen);
     cli_kept_close(&kept);
     return run;
 }
@@ -181,11 +206,17 @@ static int judge(const struct request *request, const struct shown *runs, size_t
         if (outcome->exec_errno || outcome->signal || outcome->status)
             return CLI_TROUBLE;
     }
-    if (!runs[0].n_points && !(request->whole_output && runs[0].out_bytes))
+    if (!runs[0].n_points && !runs[0].seen.n_compared &&
+        !(request->whole_output && runs[0].out_bytes))
         return CLI_TROUBLE;
     for (size_t i = 1; i < n; i++) {
         if (runs[i].n_points != runs[0].n_points || runs[i].names_hash != runs[0].names_hash)
             return CLI_NOT_COMPARABLE;
+        const enum cli_seen_verdict copies = cli_seen_compare(&runs[0].seen, &runs[i].seen, NULL);
+        if (copies == CLI_SEEN_OTHERS && verdict == CLI_SAME)
+            verdict = CLI_NOT_COMPARABLE;
+        if (copies == CLI_SEEN_DIFFER)
+            verdict = CLI_DIFFER;
         const bool output =
             runs[i].out_hash == runs[0].out_hash && runs[i].out_bytes == runs[0].out_bytes;
         if (runs[i].values_hash != runs[0].values_hash || (request->whole_output && !output))
@@ -230,8 +261,23 @@ static void explain_trouble(const struct request *request, const struct shown *r
             return;
         }
     }
-    printf("why        nothing to compare: the program printed no `result NAME=VALUE` line%s\n",
+    printf(
+        "why        nothing to compare: no copy to the host was seen, and the program printed no "
+        "`result NAME=VALUE` line%s\n",
         request->whole_output ? " and nothing else" : "; --stdout compares its whole output");
+}
+
+/* Of the first pair that is not alike. */
+static void show_copies(const struct shown *runs, size_t n)
+{
+    char text[512];
+    for (size_t i = 1; i < n; i++) {
+        if (cli_seen_compare(&runs[0].seen, &runs[i].seen, NULL) == CLI_SEEN_SAME)
+            continue;
+        cli_seen_first(&runs[0].seen, &runs[i].seen, text, sizeof text);
+        printf("copies     runs 1 and %zu: %s\n", i + 1, text);
+        return;
+    }
 }
 
 /* The least of what the processes of the preloaded runs promised. */
@@ -268,6 +314,13 @@ static void report(const struct request *request, const struct shown *plain,
     printf("compared   %zu result values, %zu bytes per run; standard output %s%s\n",
         judged[0].n_points, judged[0].point_bytes, outputs_equal(judged, n) ? "equal" : "differs",
         request->whole_output ? "" : " (does not decide)");
+    const struct cli_seen *seen = &judged[0].seen;
+    printf("           %zu copies to the host, %llu bytes per run", seen->n_compared,
+        (unsigned long long)seen->n_bytes);
+    if (seen->n_uncompared)
+        printf("; %zu more could not be compared (%s)", seen->n_uncompared, seen->why);
+    puts("");
+    show_copies(judged, n);
     if ((request->as_is ? as_is : under) == CLI_TROUBLE)
         explain_trouble(request, judged, n);
     if (!request->as_is) {
@@ -279,14 +332,16 @@ static void report(const struct request *request, const struct shown *plain,
             puts("note       the plain runs agree too: this command does not show a difference "
                  "here");
     }
-    puts("not seen   results the program does not print, other inputs, a loaded GPU, longer runs");
+    puts("not seen   results that are neither copied nor printed, other inputs, a loaded GPU, "
+         "longer "
+         "runs");
 }
 
 int cli_check(int argc, char **argv)
 {
     static const struct argp argp = { options, take, "[--] COMMAND [ARG...]",
-        "Run COMMAND N times plain and N times preloaded and compare exit status and `result` "
-        "lines.\v"
+        "Run COMMAND N times plain and N times preloaded and compare exit status, copies from the "
+        "device and `result` lines.\v"
         "Exit status: 0 same, 1 differ, 2 trouble (also: nothing to compare), 3 not comparable, 4 "
         "uncovered under strict. It speaks about the preloaded runs, with --as-is about the plain "
         "ones.",
@@ -296,12 +351,14 @@ int cli_check(int argc, char **argv)
     argp_err_exit_status = CLI_TROUBLE;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &request);
     cli_settings_or_refuse();
-    const char *library = request.as_is ? NULL : cli_library();
-    const char *seed = getenv("DET_SEED"), *level = getenv("DETSHIM_LEVEL");
+    const char *seed = getenv("DET_SEED"), *set = getenv("DETSHIM_LEVEL");
+    const char *const level = set ? strdup(set) : NULL; /* the variable changes below */
+    if (!request.as_is || !request.bare)
+        cli_library();
     printf("detshim %s   seed %s   level %s\n", DETSHIM_VERSION, seed && *seed ? seed : "none",
         level && *level ? level : "run_to_run");
     for (size_t i = 0; i < request.n_runs; i++) {
-        plain[i] = run_once(&request, NULL);
+        plain[i] = run_once(&request, PLAIN, level);
         show_run(i + 1, "plain", &plain[i]);
         if (plain[i].outcome.exec_errno) {
             cli_say(
@@ -309,12 +366,12 @@ int cli_check(int argc, char **argv)
             return CLI_TROUBLE;
         }
     }
-    for (size_t i = 0; library && i < request.n_runs; i++) {
-        loaded[i] = run_once(&request, library);
+    for (size_t i = 0; !request.as_is && i < request.n_runs; i++) {
+        loaded[i] = run_once(&request, LOADED, level);
         show_run(request.n_runs + i + 1, "with detshim", &loaded[i]);
     }
     const int as_is = judge(&request, plain, request.n_runs);
-    const int under = library ? judge(&request, loaded, request.n_runs) : as_is;
+    const int under = request.as_is ? as_is : judge(&request, loaded, request.n_runs);
     report(&request, plain, loaded, as_is, under);
     return under;
 }
