@@ -215,6 +215,8 @@ static void put_constants(struct det_bytes *out, enum det_ptx_type type)
     const uint64_t sign = UINT64_C(1) << (f->bits - 1), hidden = UINT64_C(1) << f->fraction_bits;
     det_bytes_printf(out, "\tmov.u32 %%p_bits, %u;\n\tmov.u32 %%n_digits, %u;\n",
         f->fraction_bits + 1, 2 * words_of[type]);
+    det_bytes_text(out, "\tmov.u32 %lo, 0;\n\tmov.u32 %hi, %n_digits;\n"
+                        "\tadd.u32 %cleared, %n_digits, 4;\n"); /* all digits are walked */
     det_bytes_printf(out,
         "\tmov.u64 %%sign, 0x%llx;\n\tmov.u64 %%hidden, 0x%llx;\n\tmov.u64 %%inf, 0x%llx;\n",
         (unsigned long long)sign, (unsigned long long)hidden, (unsigned long long)(sign - hidden));
