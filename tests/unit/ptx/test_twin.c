@@ -17,6 +17,36 @@ static void twin_assembles(const char *name, unsigned arch, const char *flags, b
     det_ptx_free(module);
 }
 
+/* The forms for the cross-check and with guarded accesses: the same kernels, more text. */
+static void other_forms_assemble(unsigned arch)
+{
+    struct det_ptx_module *module = parse_file(compiled("forms", arch, ""));
+    struct det_ptx_twin plain, other;
+    cr_assert_eq(det_ptx_make_twin(module, &(struct det_ptx_twin_options){ 0 }, &plain), DET_OK);
+    for (unsigned form = 1; form < 4; form++) {
+        const struct det_ptx_twin_options options = { .check = form & 1, .guard = form >> 1 };
+        cr_assert_eq(det_ptx_make_twin(module, &options, &other), DET_OK);
+        cr_expect_eq(ptxas(other.text.data, other.text.n_bytes, arch), 0, "form %u", form);
+        cr_expect_gt(other.text.n_bytes, plain.text.n_bytes, "form %u", form);
+        cr_assert_eq(other.n_kernels, plain.n_kernels);
+        for (size_t i = 0; i < plain.n_kernels; i++) {
+            cr_expect_eq(other.kernels[i].table_offset, plain.kernels[i].table_offset);
+            cr_expect_eq(other.kernels[i].missing, plain.kernels[i].missing);
+        }
+        det_ptx_twin_free(&other);
+    }
+    det_ptx_twin_free(&plain);
+    det_ptx_free(module);
+}
+Test(ptx_twin, other_forms_assemble_for_sm_75)
+{
+    other_forms_assemble(75);
+}
+Test(ptx_twin, other_forms_assemble_for_sm_120)
+{
+    other_forms_assemble(120);
+}
+
 Test(ptx_twin, assembles_for_sm_75)
 {
     twin_assembles("forms", 75, "", false);
