@@ -20,12 +20,15 @@ check_layering() { python3 tools/layering.py; }
 
 # The ABIs of driver functions as the toolkit's headers have them: a new CUDA version shows up as a list of names.
 check_driver() {
-    local home=${CUDA_HOME:-$(sed -n 's/^CUDA_HOME := //p' "$B/setup.mk")}
+    local library home=${CUDA_HOME:-$(sed -n 's/^CUDA_HOME := //p' "$B/setup.mk")}
     if [ ! -e "$home/include/cudaTypedefs.h" ]; then
         echo "driver: no cudaTypedefs.h below '$home'"
         return
     fi
     python3 tools/driver_versions.py "$home" --check shim/loader/driver_versions.def 2>&1 | sed 's/^/driver: /'
+    for library in cublas cusolver; do # routines of a newer header that the tables lack
+        python3 tools/routines.py "$home" "$library" --check "shim/$library/${library}_routines.def" 2>&1 | sed 's/^/driver: /'
+    done
 }
 
 check_symbols() { tools/check_symbols.sh "$B/libdetshim.so"; }
