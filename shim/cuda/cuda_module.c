@@ -11,6 +11,7 @@
 #include "shim/cuda/cuda_state.h"
 #include "shim/cuda/cuda_table.h"
 #include "shim/loader/call.h"
+#include "shim/policy/policy.h"
 
 /* The largest image known is under 2 GiB; a length past this is a broken header. */
 static const size_t max_image_bytes = (size_t)4 << 30;
@@ -94,6 +95,9 @@ static void remember(void *handle, const struct load *load)
     det_code_read(unit, bytes.data, bytes.n_bytes);
     det_bytes_free(&bytes);
     det_unit_add(unit);
+    struct det_ctx *const here = det_policy()->scratch_mib != 0 ? det_ctx_current() : NULL;
+    if (here != NULL)
+        det_table_keep(here);
 }
 
 /* What we see wrong with an image: its form, a piece that does not unpack, PTX that does not parse. False: nothing. */

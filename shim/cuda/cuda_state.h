@@ -187,6 +187,9 @@ struct det_ctx {
     unsigned sm, n_sms;
     int max_shared_optin;
     uint64_t memory_bytes, used_bytes, ceiling_bytes;
+    CUdeviceptr
+        reserve; /* what an explicit ceiling leaves unused, kept from the program; slab_lock */
+    bool kept;
     _Atomic int fold_state; /* 0 not built, 1 ready, -1 refused */
     CUfunction fold;
     CUresult fold_error;

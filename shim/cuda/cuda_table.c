@@ -8,6 +8,7 @@
 #include "shim/cuda/cuda_decide.h"
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_order.h"
+#include "shim/policy/policy.h"
 
 enum { SLAB_BYTES = 64 * 1024, REPORT_BYTES = 128, HEADS_BYTES = 256 * 1024 };
 
@@ -154,6 +155,47 @@ static void keep_old(struct det_table *table, CUdeviceptr at)
     table->old[table->n_old++] = at;
 }
 
+/* slab_lock held. */
+static void reserve_take(struct det_ctx *ctx)
+{
+    uint64_t n_bytes =
+        ctx->ceiling_bytes > ctx->used_bytes ? ctx->ceiling_bytes - ctx->used_bytes : 0;
+    ctx->reserve = 0;
+    for (; n_bytes >= 1 << 20; n_bytes /= 2) /* less is better than nothing */
+        if (det_driver()->cuMemAlloc_v2(&ctx->reserve, n_bytes) == CUDA_SUCCESS)
+            return;
+    ctx->reserve = 0;
+}
+
+void det_table_keep(struct det_ctx *ctx)
+{
+    if (det_policy()->scratch_mib == 0 || !det_rule_acts(DET_RULE_ATOMICS_EXACT))
+        return;
+    const CUstreamCaptureMode mode = det_capture_relax();
+    pthread_mutex_lock(&ctx->slab_lock);
+    if (!ctx->kept)
+        reserve_take(ctx);
+    ctx->kept = true;
+    pthread_mutex_unlock(&ctx->slab_lock);
+    det_capture_restore(mode);
+}
+
+/* Memory for a table, out of the reserve when there is one; the rest of it is taken back by reserve_take. */
+static CUresult memory(struct det_ctx *ctx, CUdeviceptr *at, size_t n_bytes)
+{
+    pthread_mutex_lock(&ctx->slab_lock);
+    if (ctx->reserve != 0)
+        det_driver()->cuMemFree_v2(ctx->reserve);
+    const CUresult status = det_driver()->cuMemAlloc_v2(at, n_bytes);
+    if (ctx->reserve != 0) {
+        ctx->used_bytes += status == CUDA_SUCCESS ? n_bytes : 0;
+        reserve_take(ctx);
+        ctx->used_bytes -= status == CUDA_SUCCESS ? n_bytes : 0;
+    }
+    pthread_mutex_unlock(&ctx->slab_lock);
+    return status;
+}
+
 static CUresult table_alloc(struct det_table *table, uint32_t n_slots, CUstream stream)
 {
     const struct det_driver *const cu = det_driver();
@@ -161,7 +203,7 @@ static CUresult table_alloc(struct det_table *table, uint32_t n_slots, CUstream 
     CUdeviceptr base = 0;
     if (det_acc_plan(n_slots, 0, &layout) != DET_OK)
         return CUDA_ERROR_INVALID_VALUE;
-    CUresult status = cu->cuMemAlloc_v2(&base, layout.total_bytes + HEADS_BYTES);
+    CUresult status = memory(table->ctx, &base, layout.total_bytes + HEADS_BYTES);
     if (status != CUDA_SUCCESS)
         return status;
     status = zero(base, layout.total_bytes, stream, table->capture != 0);

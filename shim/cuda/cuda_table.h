@@ -13,6 +13,8 @@ struct det_table *det_table_get(struct det_ctx *ctx, CUstream stream, uint64_t c
 /** Table lock held, context current. Memory for `slots` target blocks (0: unknown), zeroed in order of `stream` (at once
  *  when capturing). Under a ceiling that is too low the table stays as large as it may. */
 CUresult det_table_reserve(struct det_table *table, uint64_t slots, CUstream stream);
+/** `ctx` is current: take what an explicit DETSHIM_SCRATCH_MIB leaves unused, for programs that take all memory first. */
+void det_table_keep(struct det_ctx *ctx);
 /** Table lock held. Device address of a head with the variables of `twin`. */
 CUresult det_table_head(
     struct det_table *table, const struct det_twin *twin, CUstream stream, CUdeviceptr *head);

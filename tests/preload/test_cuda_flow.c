@@ -244,3 +244,25 @@ Test(cuda_flow, strict_ends_before_a_result_is_seen)
     cr_expect_eq(child.exit_status, 0, "%s", child.err);
     child_free(&child);
 }
+
+Test(cuda_flow, an_explicit_ceiling_is_kept_from_a_program_that_takes_all_memory)
+{
+    const char *const none[] = { SHIM, "SOFTGPU_MEM_MIB=256", NULL };
+    expect_uncovered("greedy", none, "no memory for accumulators");
+    const char *const kept[] = { SHIM, "SOFTGPU_MEM_MIB=256", "DETSHIM_SCRATCH_MIB=32", NULL };
+    struct child child;
+    run_with(&child, "greedy", 1, kept);
+    cr_expect_eq(child.exit_status, 0, "%s", child.out);
+    cr_expect(strstr(child.err, "1 exact"), "%s", child.err);
+    child_free(&child);
+    /* observing changes nothing, the program's share of memory neither */
+    const char *const observe[] = { SHIM, "SOFTGPU_MEM_MIB=256", "DETSHIM_SCRATCH_MIB=32",
+        "DETSHIM_LEVEL=observe", NULL };
+    struct child without;
+    run_with(&child, "greedy", 1, observe);
+    run_with(
+        &without, "greedy", 1, (const char *const[]){ "SOFTGPU_MEM_MIB=256", "LD_PRELOAD", NULL });
+    cr_expect_str_eq(child.out, without.out);
+    child_free(&child);
+    child_free(&without);
+}

@@ -243,6 +243,22 @@ static void many(void)
     printf("result bad=%u\n", bad);
 }
 
+/* All memory is taken before the first launch, as frameworks do. */
+static void greedy(void)
+{
+    CUdeviceptr at;
+    const CUfunction sum = load("sum");
+    const CUdeviceptr y = drv_zeros(M);
+    size_t n_bytes = (size_t)1 << 34, taken = 0;
+    for (; n_bytes >= 4096; n_bytes /= 2)
+        while (CU(cuMemAlloc_v2)(&at, n_bytes) == CUDA_SUCCESS)
+            taken += n_bytes;
+    printf("taken %zu MiB\n", taken >> 20);
+    launch(sum, y, N, M, NULL);
+    OK(CU(cuCtxSynchronize)());
+    drv_print("y", y, M);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -251,7 +267,8 @@ int main(int argc, char **argv)
     } ways[] = { { "plain", plain }, { "extra", extra }, { "ex", ex }, { "ptsz", ptsz },
         { "cooperative", cooperative }, { "library", library }, { "streams", streams },
         { "contexts", contexts }, { "reload", reload }, { "variables", variables },
-        { "capture", capture }, { "linker", linker }, { "single", single }, { "many", many } };
+        { "capture", capture }, { "linker", linker }, { "single", single }, { "many", many },
+        { "greedy", greedy } };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         if (argc > 1 && strcmp(argv[1], ways[i].name) == 0) {
             drv_start();
