@@ -23,6 +23,8 @@ enum {
 
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_diff(int argc, char **argv);
+int cli_report(int argc, char **argv);
 int cli_ptx(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_env(int argc, char **argv);

@@ -14,6 +14,8 @@ static const struct command {
 } commands[] = {
     { "run", cli_run, "run a program with the library preloaded" },
     { "check", cli_check, "run it several times, plain and preloaded, and compare" },
+    { "diff", cli_diff, "where two logs of one program part" },
+    { "report", cli_report, "what one or several logs say, for people" },
     { "ptx", cli_ptx, "show what the rewriter makes of device code" },
     { "doctor", cli_doctor, "what of a program can be reached, before running it" },
     { "kernelspec", cli_kernelspec,

@@ -28,7 +28,7 @@ void cli_seen_log(struct cli_seen *seen, const struct cli_log *log)
 }
 
 /* By program, rank and order, so that processes are paired whatever their pids are. */
-static int by_place(const void *a, const void *b)
+static int by_program(const void *a, const void *b)
 {
     const struct cli_seen_process *x = a, *y = b;
     const int exe = strcmp(x->trace.exe, y->trace.exe);
@@ -43,7 +43,7 @@ void cli_seen_ready(struct cli_seen *seen)
 {
     if (!seen->n_processes)
         return;
-    qsort(seen->processes, seen->n_processes, sizeof *seen->processes, by_place);
+    qsort(seen->processes, seen->n_processes, sizeof *seen->processes, by_program);
     for (size_t i = 0; i < seen->n_processes; i++) {
         struct cli_trace *const trace = &seen->processes[i].trace;
         cli_trace_order(trace);
@@ -81,11 +81,12 @@ static enum cli_seen_verdict alike(const struct cli_copy *a, const struct cli_co
 }
 
 enum cli_seen_verdict cli_trace_compare(
-    const struct cli_trace *a, const struct cli_trace *b, struct cli_seen_at *at)
+    const struct cli_trace *a, const struct cli_trace *b, bool open_end, struct cli_seen_at *at)
 {
     enum cli_seen_verdict verdict = CLI_SEEN_SAME;
+    uint64_t lost = UINT64_MAX; /* place of a thread that went another way */
     size_t i = 0, j = 0;
-    while (i < a->n_copies || j < b->n_copies) {
+    while ((i < a->n_copies || j < b->n_copies) && verdict != CLI_SEEN_DIFFER) {
         const struct cli_copy *x = i < a->n_copies ? &a->copies[i] : NULL;
         const struct cli_copy *y = j < b->n_copies ? &b->copies[j] : NULL;
         const int first = order(x, y);
@@ -93,14 +94,16 @@ enum cli_seen_verdict cli_trace_compare(
         j += first >= 0;
         x = first <= 0 ? x : NULL;
         y = first >= 0 ? y : NULL;
+        const uint64_t place = x ? x->place : y->place;
+        if (place == lost || (open_end && ((!x && !a->complete) || (!y && !b->complete))))
+            continue;
         const enum cli_seen_verdict now = x && y ? alike(x, y) : CLI_SEEN_OTHERS;
+        lost = now == CLI_SEEN_OTHERS ? place : lost;
         if (now <= verdict)
             continue;
         verdict = now;
         if (at)
             *at = (struct cli_seen_at){ { a, b }, x, y };
-        if (verdict == CLI_SEEN_DIFFER)
-            break;
     }
     return verdict;
 }
@@ -114,7 +117,7 @@ enum cli_seen_verdict cli_seen_compare(
         const struct cli_trace *x = i < a->n_processes ? &a->processes[i].trace : &nothing;
         const struct cli_trace *y = i < b->n_processes ? &b->processes[i].trace : &nothing;
         struct cli_seen_at here;
-        const enum cli_seen_verdict now = cli_trace_compare(x, y, &here);
+        const enum cli_seen_verdict now = cli_trace_compare(x, y, false, &here);
         if (now <= verdict)
             continue;
         verdict = now;

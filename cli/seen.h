@@ -29,9 +29,10 @@ struct cli_seen_at {
     const struct cli_trace *trace[2];
     const struct cli_copy *a, *b;
 };
-/** Two traces in canonical order. at (may be NULL): the first place that makes the verdict. */
+/** Two traces in canonical order. open_end: what a log without its end lacks tells nothing. at (may be NULL): the first place
+ *  that makes the verdict. Where a thread makes other copies, the rest of it is not compared. */
 enum cli_seen_verdict cli_trace_compare(
-    const struct cli_trace *a, const struct cli_trace *b, struct cli_seen_at *at);
+    const struct cli_trace *a, const struct cli_trace *b, bool open_end, struct cli_seen_at *at);
 enum cli_seen_verdict cli_seen_compare(
     const struct cli_seen *a, const struct cli_seen *b, struct cli_seen_at *at);
 /** The first difference in words. */

@@ -19,16 +19,31 @@ struct word {
 };
 static struct word *words;
 
+void cli_trace_plain(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 32 || *text == 127)
+            *text = '?';
+}
+
 static const char *keep(const char *text)
 {
     struct word *word = NULL;
-    HASH_FIND_STR(words, text, word);
-    if (!word && (word = calloc(1, sizeof *word)) && (word->text = strdup(text)))
+    char *const plain = strdup(text);
+    if (!plain)
+        return "";
+    cli_trace_plain(plain);
+    HASH_FIND_STR(words, plain, word);
+    if (!word && (word = calloc(1, sizeof *word))) {
+        word->text = plain;
         HASH_ADD_KEYPTR(hh, words, word->text, strlen(word->text), word);
-    return word && word->text ? word->text : "";
+        return plain;
+    }
+    free(plain);
+    return word ? word->text : "";
 }
 
-struct reader {
+struct intake {
     struct cli_trace *out;
     struct det_bytes scratch;
     struct cli_json json;
@@ -37,7 +52,7 @@ struct reader {
     const char *path;
 };
 
-static bool parse(struct reader *reader, const char *line, size_t n)
+static bool parse(struct intake *reader, const char *line, size_t n)
 {
     reader->scratch.n_bytes = 0;
     det_bytes_append(&reader->scratch, line, n);
@@ -45,7 +60,7 @@ static bool parse(struct reader *reader, const char *line, size_t n)
            cli_json_parse(reader->scratch.data, &reader->json);
 }
 
-static bool refuse(struct reader *reader, size_t line, const char *what)
+static bool refuse(struct intake *reader, size_t line, const char *what)
 {
     if (line)
         snprintf(reader->why, reader->cap_why, "'%s', line %zu: %s", reader->path, line, what);
@@ -54,7 +69,7 @@ static bool refuse(struct reader *reader, size_t line, const char *what)
     return false;
 }
 
-static bool known_version(struct reader *reader, size_t line)
+static bool known_version(struct intake *reader, size_t line)
 {
     if (cli_json_u64(&reader->json, "v") == DET_TRACE_VERSION && *cli_json_text(&reader->json, "t"))
         return true;
@@ -74,7 +89,7 @@ static bool is_hex(const char *text)
     return strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16;
 }
 
-static bool add_copy(struct reader *reader, size_t line)
+static bool add_copy(struct intake *reader, size_t line)
 {
     struct cli_trace *const out = reader->out;
     const struct cli_json *const json = &reader->json;
@@ -98,7 +113,7 @@ static bool add_copy(struct reader *reader, size_t line)
     return true;
 }
 
-static bool add_line(struct reader *reader, char *at, size_t n, size_t line)
+static bool add_line(struct intake *reader, char *at, size_t n, size_t line)
 {
     struct cli_trace *const out = reader->out;
     const char *const type = cli_json_text(&reader->json, "t");
@@ -127,7 +142,7 @@ static bool starts_run(const char *at, size_t n)
 }
 
 /* Where the wanted run starts; NULL when there is none. */
-static char *find_run(struct reader *reader, long pid, size_t *line)
+static char *find_run(struct intake *reader, long pid, size_t *line)
 {
     char *const end = reader->out->text.data + reader->out->text.n_bytes, *found = NULL;
     size_t number = 1;
@@ -146,7 +161,7 @@ static char *find_run(struct reader *reader, long pid, size_t *line)
     return found;
 }
 
-static bool take_run(struct reader *reader, char *at, size_t line)
+static bool take_run(struct intake *reader, char *at, size_t line)
 {
     char *const start = at, *const end = reader->out->text.data + reader->out->text.n_bytes;
     for (char *stop; at < end; at = stop + 1, line++) {
@@ -171,7 +186,7 @@ static bool take_run(struct reader *reader, char *at, size_t line)
 
 bool cli_trace_read(const char *path, long pid, struct cli_trace *out, char *why, size_t cap_bytes)
 {
-    struct reader reader = { .out = out, .why = why, .cap_why = cap_bytes, .path = path };
+    struct intake reader = { .out = out, .why = why, .cap_why = cap_bytes, .path = path };
     size_t line = 0;
     *out = (struct cli_trace){ .exe = "", .end = "" };
     const enum det_err err = det_io_read_file(path, MOST_BYTES, &out->text);

@@ -39,6 +39,8 @@ void cli_trace_free(struct cli_trace *trace);
 /** Put copies into canonical order: by thread, then number. Threads that raced for their numbers are told apart by what
  *  they copied, so equal runs get equal places. */
 void cli_trace_order(struct cli_trace *trace);
+/** For a terminal: control characters become '?'. */
+void cli_trace_plain(char *text);
 /** Is there something that an equal run must show again? Both have a digest. */
 bool cli_copy_compared(const struct cli_copy *copy);
 
