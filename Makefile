@@ -152,6 +152,9 @@ $(B)/programs/%: tests/programs/%.c $(wildcard tests/programs/*.h) $(B)/setup.mk
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -O2 -g -std=gnu11 -Wall -I$(CUDA_HOME)/include $(FLAGS_$*) -o $@ $< -L$(CUDA_HOME)/lib -lm -ldl $(LIBS_$*)
 FLAGS_digits_mlp := -DDIGITS_ROOT='"$(CURDIR)"'
+# The zoo runs the kernels of the classifier's tests.
+$(B)/programs/atomics_zoo: $(wildcard tests/unit/ptx/kernels/*.cu)
+FLAGS_atomics_zoo := -I. -diag-suppress 550
 FLAGS_digits_nvrtc := $(FLAGS_digits_mlp)
 FLAGS_digits_cnn := $(FLAGS_digits_mlp)
 LIBS_digits_cnn = -L$(CUDA_HOME)/lib -lcudnn -lcublas

@@ -1,11 +1,11 @@
 // One kernel per way a kernel can depend on arrival order, and per form of float addition: the kernels of the classifier's
 // tests, run. `atomics_zoo --list` prints NAME CLASS HAZARD; `atomics_zoo NAME...` (default: all) prints `result NAME=hash`, and
 // `oracle NAME=ok` where the sum is known exactly: inputs are integers times powers of two, summed in 128 bits, rounded once.
-#include "../unit/ptx/kernels/forms.cu"
+#include "tests/unit/ptx/kernels/forms.cu"
 #undef AT
 #define arrived arrived_hazards
 #define sums    sums_hazards
-#include "../unit/ptx/kernels/hazards.cu"
+#include "tests/unit/ptx/kernels/hazards.cu"
 
 #undef arrived
 #undef sums
