@@ -110,7 +110,7 @@ extern __thread struct det_guard det_guard __attribute__((visibility("hidden")))
 bool det_loader_on(void);
 
 /* --- thunk.c: a second copy of a library gets entry points of its own --- */
-enum { DET_N_THUNKS = 512 };
+enum { DET_N_THUNKS = 2048 }; /* more than the rows of all tables: one more copy of everything */
 /** Thunk for (instance, call), made on first request; 0 when there are no more. */
 unsigned det_thunk(struct det_instance *instance, enum det_call call);
 const void *det_thunk_address(unsigned thunk);

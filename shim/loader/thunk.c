@@ -12,6 +12,7 @@ struct thunk {
     struct det_instance *instance;
     enum det_call call;
 };
+_Static_assert((int)DET_N_CALLS < (int)DET_N_THUNKS, "one more copy of every library");
 static struct thunk thunks[DET_N_THUNKS];
 static _Atomic uint8_t ready[DET_N_THUNKS];
 static _Atomic unsigned used = 1;

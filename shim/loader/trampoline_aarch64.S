@@ -97,7 +97,7 @@ dlopen:
 	.cfi_endproc
 	.size	dlopen, . - dlopen
 
-/* 512 thunks (DET_N_THUNKS): leave the number in this thread, go on to the wrapper with everything else untouched. */
+/* 2048 thunks (DET_N_THUNKS): leave the number in this thread, go on to the wrapper with everything else untouched. */
 	.hidden	det_thunk_first
 	.globl	det_thunk_first
 	.hidden	det_thunk_end
@@ -106,7 +106,7 @@ dlopen:
 	.p2align 4
 det_thunk_first:
 	.set	number, 0
-	.rept	512
+	.rept	2048
 	.p2align 4
 	hint	#34
 	mov	w16, #number
