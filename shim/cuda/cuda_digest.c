@@ -242,6 +242,17 @@ static bool reaches_host(CUdeviceptr from, const void *to)
            target == CU_MEMORYTYPE_HOST;
 }
 
+/* A load there could kill the program. */
+static bool is_device(const void *at)
+{
+    const struct det_driver *const cu = det_driver();
+    unsigned type = 0;
+    return cu->cuPointerGetAttribute != NULL &&
+           cu->cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+               (CUdeviceptr)(uintptr_t)at) == CUDA_SUCCESS &&
+           type == CU_MEMORYTYPE_DEVICE;
+}
+
 static void copied(const struct det_digest_copy *copy)
 {
     struct det_log_copy record;
@@ -257,7 +268,7 @@ static void copied(const struct det_digest_copy *copy)
     if (w != NULL)
         write_all(append(w));
     else
-        write_record(&record, &copy->block, false);
+        write_record(&record, &copy->block, is_device(copy->block.at));
 }
 
 static void done(const void *handle, bool legacy_work)
