@@ -135,6 +135,30 @@ static void show_class(const struct cli_trace *trace, const char *name)
     det_bytes_free(&text);
 }
 
+/* What this process launched that nobody vouches for: the cause is likely among these. */
+static void show_open(const struct cli_trace *trace)
+{
+    struct det_bytes text = { 0 };
+    struct cli_json json;
+    size_t n = 0;
+    for (size_t i = 0; i < trace->n_lines; i++) {
+        const struct cli_line *line = &trace->lines[i];
+        if ((strcmp(line->type, DET_T_KERNEL) != 0 && strcmp(line->type, DET_T_CALL) != 0) ||
+            !parse(line, &text, &json))
+            continue;
+        const char *const cls = cli_json_text(&json, "class");
+        if (strcmp(cls, "uncovered") != 0 && strcmp(cls, "unknown") != 0)
+            continue;
+        if (n++ < MOST_NAMES)
+            printf("%s%s (%s)", n == 1 ? "  suspects " : ", ", cli_json_text(&json, "name"), cls);
+    }
+    if (n > MOST_NAMES)
+        printf(", +%zu more", n - MOST_NAMES);
+    puts(n ? ""
+           : "  suspects none: every launch was covered; inputs, the host or other threads differ");
+    det_bytes_free(&text);
+}
+
 /* Launches between two copies, where DETSHIM_LOG_LEVEL=call wrote them and the file has its order. */
 static void show_hits(const struct cli_trace *trace, size_t from, size_t to)
 {
@@ -184,6 +208,7 @@ static void show_suspects(const struct cli_trace *trace, const struct cli_copy *
     if (in_order(trace))
         show_hits(trace, last ? last->line : 0, copy->line);
     show_class(trace, copy->after);
+    show_open(trace);
 }
 
 /* One difference or many, on one thread or several: a cause upstream shows in many. */

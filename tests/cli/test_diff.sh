@@ -23,7 +23,7 @@ is "equal logs are identical" 0 "out=identical: 3 copies, 96 bytes; 3 other reco
 { copy 1 1 10; copy 1 2 99; copy 1 3 98; } | log "$b"
 try "$detshim" diff "$a" "$b"
 is "the first that differs is named, with what ran before it" 1 \
-    "out~DIFFER at copy 2 of thread 1: *line 5: *digest 000000000000000b*digest 0000000000000063*launches 11 to 20 of this thread, the last of them step; the copy before them agrees*step is exact*2 of 3 copies differ, on 1 thread*"
+    "out~DIFFER at copy 2 of thread 1: *line 5: *digest 000000000000000b*digest 0000000000000063*launches 11 to 20 of this thread, the last of them step; the copy before them agrees*step is exact*suspects none: every launch was covered*2 of 3 copies differ, on 1 thread*"
 { copy 1 3 12; copy 1 1 10; copy 1 2 11; } | log "$b"
 try "$detshim" diff "$a" "$b"
 is "the order in the file does not matter" 0 "out~identical: 3 copies*"
@@ -139,7 +139,7 @@ real "$a" 1 observe async
 real "$b" 2 observe async
 try "$detshim" diff "$a" "$b"
 is "two plain schedules part at the first copy, after the racing kernel" 1 \
-    "out~DIFFER at copy 1 of thread 1*sum, the only launch*sum is uncovered: would be rewritten*"
+    "out~DIFFER at copy 1 of thread 1*sum, the only launch*sum is uncovered: would be rewritten*suspects sum (uncovered)*"
 real "$a" 1 run_to_run threads
 real "$b" 2 run_to_run threads
 try "$detshim" diff "$a" "$b"
