@@ -92,16 +92,16 @@ struct det_acc_counters {
 };
 /** Cross-check (launches that DETSHIM_CROSS_CHECK samples): the kernel's second compiled form also adds x, |x| and 1 for the
  *  first targets that claim an entry, by ordinary f64 atomics. The fold's last block, when all is rounded, takes
- *    |new - (before + sum)| <= |new| 2^-p + (n + 4) 2^-52 absolute + |before + sum| 2^-52 + (n + 2) tiny
+ *    |after - (before + sum)| <= |after| 2^-p + (n + 4) 2^-52 absolute + |before + sum| 2^-52 + (n + 2) tiny
  *  for what rounding may explain: half an ulp of the result; the error of n f64 adds in any order, at most (n - 1) u / (1 -
  *  (n - 1) u) times the sum of magnitudes with u = 2^-53, and the same for that sum itself; one more add; flushed subnormals.
  *  More is a mismatch. Not compared: sums that are not finite, launches with a full table, mixed types or a foreign writer. */
 struct det_acc_check {
     uint64_t key; /* 0 free, else (address << 3 | type + 1) */
     double sum, absolute;
-    uint64_t n;
-    double before; /* the target's value before the kernel */
-    uint64_t pad;
+    uint64_t n; /* the fold sets bit 63 when it writes the target */
+    uint64_t before,
+        after; /* its bits: what the fold found (until then: what the kernel found), and wrote */
 };
 #define DET_ACC_CHECKS   64u
 #define DET_ACC_CHECK_AT 512u /* struct det_acc_check[DET_ACC_CHECKS], from the counters */

@@ -313,8 +313,7 @@ static void put_check(const struct det_emit_site *s)
     put(s, "setp.ne.u64 ~c_p, ~c_old, 0;");
     put(s, "@~c_p bra det_claimed#;");
     put(s, "ld.volatile.global.u%u ~c_b, [~a];", bits);
-    put_double(s, "%det_c_b");
-    put(s, "st.global.f64 [~c_entry+%zu], ~c_d;", offsetof(struct det_acc_check, before));
+    put(s, "st.global.u%u [~c_entry+%zu], ~c_b;", bits, offsetof(struct det_acc_check, before));
     put(s, "mov.u64 ~c_old, ~c_key;");
     put_label(s, "claimed");
     put(s, "setp.ne.u64 ~c_p, ~c_old, ~c_key;");
