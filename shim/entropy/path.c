@@ -19,8 +19,9 @@ static _Atomic uint64_t n_forks, n_spawned;
 static uint64_t forking; /* number of the fork under way; glibc runs fork handlers under one lock */
 static long owner;       /* pid the path belongs to */
 
+/* The rank in its node comes last: it names a process only where no launcher said more. */
 static const char *const rank_variables[] = { "RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK",
-    "PMI_RANK", "SLURM_PROCID" };
+    "PMI_RANK", "SLURM_PROCID", "LOCAL_RANK" };
 
 static const char *rank_text(void)
 {
