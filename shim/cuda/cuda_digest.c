@@ -30,9 +30,18 @@ struct waiting {
     struct waiting *next; /* newer */
 };
 
+_Atomic int det_digest_state;
 _Atomic unsigned det_digest_n_waiting;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct waiting *oldest, *newest;
+
+bool det_digest_decide(void)
+{
+    const bool on = det_policy()->trace >= DET_TRACE_DIGESTS;
+    atomic_store_explicit(
+        &det_digest_state, on ? DET_DIGEST_ON : DET_DIGEST_OFF, memory_order_relaxed);
+    return on;
+}
 
 /* Names of the streams a thread copied on. Streams are created in places we do not see. */
 struct stream_name {
@@ -368,8 +377,7 @@ void det_digest_context_done(CUcontext ctx)
 
 void det_digest_asked(void)
 {
-    if (det_digest_waiting())
-        det_log_mixed();
+    det_log_mixed();
 }
 
 void det_digest_event_recorded(CUevent event, CUstream stream)

@@ -10,8 +10,14 @@
 #include "shim/cuda/cuda_api.h"
 #include "shim/policy/policy.h"
 
-/** Inside a wrapper that det_enter let in. */
-#define det_digest_on() __builtin_expect(det_policy()->trace >= DET_TRACE_DIGESTS, 0)
+/** Inside a wrapper that det_enter let in: one load and a branch. */
+#define det_digest_on()                                                                            \
+    (__builtin_expect(                                                                             \
+         atomic_load_explicit(&det_digest_state, memory_order_relaxed) != DET_DIGEST_OFF, 0) &&    \
+        det_digest_decide())
+enum { DET_DIGEST_NOT_JUDGED, DET_DIGEST_OFF, DET_DIGEST_ON };
+extern _Atomic int det_digest_state;
+bool det_digest_decide(void);
 /** Copies that nobody has waited for yet. */
 extern _Atomic unsigned det_digest_n_waiting;
 #define det_digest_waiting()                                                                       \

@@ -51,7 +51,11 @@ static void after(CUresult status, bool idle)
         return status;                                                                             \
     }
 #define NOTHING (void)0
-#define ASK     det_digest_asked()
+#define ASK                                                                                        \
+    do                                                                                             \
+        if (det_digest_waiting())                                                                  \
+            det_digest_asked();                                                                    \
+    while (0)
 
 SYNC(cuCtxSynchronize, true, (void), (), NOTHING, det_digest_context_done(NULL))
 SYNC(cuCtxSynchronize_v2, false, (CUcontext ctx), (ctx), NOTHING, det_digest_context_done(ctx))
