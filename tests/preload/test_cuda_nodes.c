@@ -124,3 +124,12 @@ Test(cuda_nodes, no_memory_for_a_nodes_accumulators_leaves_the_original)
     cr_expect(strstr(child.err, "no memory for accumulators"), "%s", child.err);
     child_free(&child);
 }
+
+Test(cuda_nodes, kernel_nodes_through_the_runtime, .timeout = 300)
+{
+    const char *const program = BUILD "/preload/graph_runtime";
+    cr_expect_gt(distinct(program, plain, "y", 4), 1, "the software GPU must bite");
+    cr_expect_eq(distinct(program, preloaded, "y", 8), 1);
+    expect_log(program, " 4 exact, 0 ordered, 0 pinned, 0 vouched, 0 unknown, 0 uncovered");
+    expect_same_view(program);
+}
