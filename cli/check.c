@@ -352,7 +352,7 @@ int cli_check(int argc, char **argv)
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &request);
     cli_settings_or_refuse();
     const char *seed = getenv("DET_SEED"), *set = getenv("DETSHIM_LEVEL");
-    const char *const level = set ? strdup(set) : NULL; /* the variable changes below */
+    char *const level = set ? strdup(set) : NULL; /* the variable changes below */
     if (!request.as_is || !request.bare)
         cli_library();
     printf("detshim %s   seed %s   level %s\n", DETSHIM_VERSION, seed && *seed ? seed : "none",
@@ -363,6 +363,7 @@ int cli_check(int argc, char **argv)
         if (plain[i].outcome.exec_errno) {
             cli_say(
                 "cannot run '%s': %s", request.command[0], strerror(plain[i].outcome.exec_errno));
+            free(level);
             return CLI_TROUBLE;
         }
     }
@@ -373,5 +374,6 @@ int cli_check(int argc, char **argv)
     const int as_is = judge(&request, plain, request.n_runs);
     const int under = request.as_is ? as_is : judge(&request, loaded, request.n_runs);
     report(&request, plain, loaded, as_is, under);
+    free(level);
     return under;
 }

@@ -19,6 +19,7 @@ struct request {
     int n;
 };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): argp's type */
 static error_t take(int key, char *arg, struct argp_state *state)
 {
     struct request *request = state->input;
@@ -259,6 +260,7 @@ static int by_text(const void *a, const void *b)
 /* First and last record may differ; the order of the rest depends on threads. */
 static size_t middle(const struct cli_trace *trace, const struct cli_line ***out)
 {
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers */
     const struct cli_line **list = malloc((trace->n_lines + 1) * sizeof *list);
     size_t n = 0;
     if (!list)
@@ -267,7 +269,7 @@ static size_t middle(const struct cli_trace *trace, const struct cli_line ***out
         if (strcmp(trace->lines[i].type, DET_T_RUN) != 0 &&
             strcmp(trace->lines[i].type, DET_T_COST) != 0)
             list[n++] = &trace->lines[i];
-    qsort(list, n, sizeof *list, by_text);
+    qsort(list, n, sizeof *list, by_text); /* NOLINT(bugprone-sizeof-expression): as above */
     *out = list;
     return n;
 }

@@ -89,12 +89,14 @@ enum cli_seen_verdict cli_trace_compare(
     while ((i < a->n_copies || j < b->n_copies) && verdict != CLI_SEEN_DIFFER) {
         const struct cli_copy *x = i < a->n_copies ? &a->copies[i] : NULL;
         const struct cli_copy *y = j < b->n_copies ? &b->copies[j] : NULL;
+        if (!x && !y)
+            break;
         const int first = order(x, y);
         i += first <= 0;
         j += first >= 0;
         x = first <= 0 ? x : NULL;
         y = first >= 0 ? y : NULL;
-        const uint64_t place = x ? x->place : y->place;
+        const uint64_t place = x ? x->place : y ? y->place : 0;
         if (place == lost || (open_end && ((!x && !a->complete) || (!y && !b->complete))))
             continue;
         const enum cli_seen_verdict now = x && y ? alike(x, y) : CLI_SEEN_OTHERS;

@@ -36,6 +36,7 @@ static const char *keep(const char *text)
     HASH_FIND_STR(words, plain, word);
     if (!word && (word = calloc(1, sizeof *word))) {
         word->text = plain;
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): kept until the command ends */
         HASH_ADD_KEYPTR(hh, words, word->text, strlen(word->text), word);
         return plain;
     }
@@ -184,6 +185,7 @@ static bool take_run(struct intake *reader, char *at, size_t line)
     return true;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written through the reader */
 bool cli_trace_read(const char *path, long pid, struct cli_trace *out, char *why, size_t cap_bytes)
 {
     struct intake reader = { .out = out, .why = why, .cap_why = cap_bytes, .path = path };
@@ -282,7 +284,7 @@ void cli_trace_order(struct cli_trace *trace)
     /* The first thread is the program's own and keeps its place. */
     if (n > 2)
         qsort(groups + 1, n - 1, sizeof *groups, by_content);
-    size_t *const places = malloc(n * sizeof *places);
+    size_t *const places = calloc(n, sizeof *places);
     if (!places)
         abort();
     for (size_t g = 0; g < n; g++)

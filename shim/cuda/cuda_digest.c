@@ -52,6 +52,7 @@ struct stream_name {
 static struct stream_name *names;
 static __thread uint64_t n_names, n_copies;
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the line writes there */
 static void put_stream_name(CUstream stream, char *to, size_t cap_bytes)
 {
     const uint64_t me = det_thread();
