@@ -207,7 +207,8 @@ static bool feeds_loop(const struct analysis *a, uint32_t inst, int *loop_index)
 {
     for (uint32_t l = 0; l < a->n_loops; l++) {
         const struct cas_loop *loop = &a->loops[l];
-        if (loop->hazard != HAZARD_CAS_ADD && loop->hazard != HAZARD_CAS_MINMAX)
+        if (loop->hazard != HAZARD_CAS_ADD && loop->hazard != HAZARD_CAS_MINMAX &&
+            loop->hazard != HAZARD_INTEGER)
             continue;
         bool all = true;
         int32_t reg = -1;

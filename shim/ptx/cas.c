@@ -9,9 +9,9 @@
 #define MAX_LOOP_BLOCKS 64
 
 struct slice {
-    unsigned adds, minmax, compares, others;
+    unsigned adds, minmax, compares, integers, others;
     uint8_t extreme; /* 1 max, 2 min; with compares it cannot be told */
-    uint32_t add;
+    uint32_t add;    /* the last addition, float or integer */
 };
 
 /* Smallest backward branch around the block, in text order. */
@@ -171,10 +171,11 @@ static void count_ops(const struct analysis *a, const struct cas_loop *loop, con
             case OP_ADD:
             case OP_SUB:
             case OP_FMA:
+                slice->add = i;
                 if (is_float(a, i))
-                    slice->adds++, slice->add = i;
+                    slice->adds++;
                 else
-                    slice->others++;
+                    slice->integers++;
                 break;
             case OP_MAX:
             case OP_MIN:
@@ -344,17 +345,39 @@ static bool add_comes_first(const struct analysis *a, const struct cas_loop *loo
     return loop->add < loop->inst;
 }
 
+/* An integer addition of the cas's own width: wraps, so it commutes and associates. A carry in or out, saturation, a part of
+ * the word or an addend that follows from the old value would not. */
+static bool commutes(const struct analysis *a, struct cas_loop *loop, const struct olds *old)
+{
+    static const char *const widths[] = { "16", "32", "64" };
+    const struct stmt *add = stmt_of(a, loop->add);
+    if ((add->id != OP_ADD && add->id != OP_SUB) || det_ptx_has(a, loop->add, "cc"))
+        return false;
+    bool same = false;
+    for (size_t i = 0; i < sizeof widths / sizeof *widths && !same; i++) {
+        char cas[4] = "b", s[4] = "s", u[4] = "u";
+        same = det_ptx_has(a, loop->inst, strcat(cas, widths[i])) &&
+               (det_ptx_has(a, loop->add, strcat(s, widths[i])) ||
+                   det_ptx_has(a, loop->add, strcat(u, widths[i])));
+    }
+    return same && set_addend(a, loop, old) && set_address(a, loop) && add_comes_first(a, loop) &&
+           only_moves(a, loop, old);
+}
+
 static enum hazard judge(const struct analysis *a, struct cas_loop *loop, const struct olds *old)
 {
     struct slice slice = { 0 };
     count_ops(a, loop, old, &slice);
     const bool clean = closed(a, loop) && !lives_on(a, loop);
     loop->extreme = slice.compares || slice.extreme == 3 ? 0 : slice.extreme;
+    loop->add = slice.add;
+    if (slice.integers == 1 && !slice.adds && !slice.others && !slice.minmax && !slice.compares)
+        return clean && commutes(a, loop, old) ? HAZARD_INTEGER : HAZARD_CAS_OTHER;
+    slice.others += slice.integers;
     if (!slice.adds && !slice.others && (slice.minmax || slice.compares))
         return clean ? HAZARD_CAS_MINMAX : HAZARD_CAS_OTHER;
     if (slice.adds != 1 || slice.others || slice.minmax || slice.compares)
         return slice.adds || slice.others ? HAZARD_CAS_OTHER : HAZARD_LOCK;
-    loop->add = slice.add;
     if (!clean)
         return HAZARD_RESULT_USED;
     if (!set_type(a, loop) || !set_addend(a, loop, old) || !set_address(a, loop) ||

@@ -159,6 +159,15 @@ __global__ void flags(unsigned *o)
 {
     atomicOr(o + AT / 32, 1u << AT % 32);
 }
+// Integers wrap: additions by compare-and-swap commute like those of one instruction.
+__global__ void loop_integer(int *o, const int *x)
+{
+    int *p = o + AT % 7, old = *p, seen;
+    do {
+        seen = old;
+        old = atomicCAS(p, seen, seen + x[AT]);
+    } while (seen != old);
+}
 __global__ void maximum(float *o, const float *x)
 {
     int *p = (int *)o, old = *p, seen;

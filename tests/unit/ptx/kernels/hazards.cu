@@ -74,6 +74,33 @@ __global__ void loop_multiply(float *o, const float *x)
         old = atomicCAS(p, seen, __float_as_int(x[AT] * __int_as_float(seen)));
     } while (seen != old);
 }
+// Integers, but no sum that commutes: the addend follows from the old value; two operators take turns; the old value is kept.
+__global__ void loop_integer_shift(int *o, const int *x)
+{
+    int *p = o + AT % 7, old = *p, seen;
+    do {
+        seen = old;
+        old = atomicCAS(p, seen, (seen >> 1) + x[AT]);
+    } while (seen != old);
+}
+__global__ void loop_integer_and_xor(int *o, const int *x)
+{
+    int *p = o + AT % 7, old = *p, seen;
+    do {
+        seen = old;
+        old = atomicCAS(p, seen, seen + x[AT]);
+    } while (seen != old);
+    atomicXor(o + (AT + 1) % 7, x[AT]);
+}
+__global__ void loop_integer_result_used(int *o, const int *x, int *r)
+{
+    int *p = o + AT % 7, old = *p, seen;
+    do {
+        seen = old;
+        old = atomicCAS(p, seen, seen + x[AT]);
+    } while (seen != old);
+    r[AT] = old;
+}
 __global__ void loop_result_used(float *o, const float *x, float *r)
 {
     int *p = (int *)o, old = *p, seen;
