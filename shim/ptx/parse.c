@@ -266,6 +266,23 @@ static enum det_err add_func(struct det_ptx_module *module, struct func *func, u
     return DET_OK;
 }
 
+/* Past the values behind '=', up to the ';' of the declaration. */
+static enum det_err initialiser(
+    struct det_ptx_module *module, uint32_t *pos, struct det_ptx_where *where)
+{
+    const char *text = module->text;
+    uint32_t at = det_ptx_skip(module, *pos);
+    while (at < module->n_bytes && text[at] != ';') {
+        if (text[at] == '{')
+            DET_TRY(braces(module, &at, where));
+        else
+            at = text[at] == '"' ? det_ptx_quoted(module, at) : at + 1;
+        at = det_ptx_skip(module, at);
+    }
+    *pos = at;
+    return DET_OK;
+}
+
 /* `.visible .entry f ( … ) .maxntid 256 {` or `.global .align 4 .u32 x[3] = { … };` */
 static enum det_err statement(
     struct det_ptx_module *module, uint32_t *pos, struct det_ptx_where *where)
@@ -304,6 +321,7 @@ static enum det_err statement(
             break;
         } else if (c == '=') {
             head_end = at++;
+            DET_TRY(initialiser(module, &at, where));
         } else if (det_ptx_class[(unsigned char)c] & CH_IDENT) {
             const uint32_t past = det_ptx_word(module, at);
             if ((head.entry || head.func) && !func.name_end)
@@ -313,15 +331,6 @@ static enum det_err statement(
             return det_ptx_fail(module, at, "'}' outside a function", where);
         } else {
             at++;
-        }
-        if (head_end) { /* initialiser: to its ';' */
-            for (at = det_ptx_skip(module, at); at < module->n_bytes && text[at] != ';';) {
-                if (text[at] == '{')
-                    DET_TRY(braces(module, &at, where));
-                else
-                    at = text[at] == '"' ? det_ptx_quoted(module, at) : at + 1;
-                at = det_ptx_skip(module, at);
-            }
         }
     }
     if (head.entry || head.func) {

@@ -144,7 +144,8 @@ static void one_value(
         return;
     }
     enum ptx_imm_kind kind;
-    uint64_t v = as_type(ptx_number(parser, &kind), kind, s->type);
+    const uint64_t number = ptx_number(parser, &kind); /* sets kind: not inside the next call */
+    uint64_t v = as_type(number, kind, s->type);
     if (kind == PI_INT && ptx_take(parser, '(')) { /* mask operator: one byte of an address */
         unsigned shift = 0;
         while (shift < 56 && v > 0xff) {
