@@ -11,6 +11,15 @@
 #define STATIC_LIMIT 49152u
 #define MAX_ARRAYS   63
 
+static bool names(const struct analysis *a, const struct shared_array *array)
+{
+    for (uint32_t i = 0; i < a->n_refs; i++)
+        if (a->refs[i].kind == REF_SYMBOL && a->refs[i].len == array->len &&
+            memcmp(array->name, a->module->text + a->refs[i].at, array->len) == 0)
+            return true;
+    return false;
+}
+
 static enum det_err list_arrays(struct analysis *a, struct shared_plan *plan)
 {
     plan->arrays = det_arena_take(&a->arena, (MAX_ARRAYS + 1) * sizeof *plan->arrays);
@@ -37,10 +46,10 @@ static enum det_err list_arrays(struct analysis *a, struct shared_plan *plan)
             .len = decl.name_len,
             .n_bytes = decl.n_elems * decl.elem_bytes };
     }
-    /* all of dynamic shared memory starts at one address, whatever its names */
+    /* All of dynamic shared memory starts at one address, whatever its names. The twin keeps only names the kernel speaks of. */
     plan->dynamic = MAX_ARRAYS;
-    for (uint32_t i = plan->n_arrays; i-- > 0;)
-        if (!plan->arrays[i].n_bytes)
+    for (uint32_t i = 0; i < plan->n_arrays; i++)
+        if (!plan->arrays[i].n_bytes && (plan->dynamic == MAX_ARRAYS || names(a, &plan->arrays[i])))
             plan->dynamic = i;
     plan->static_bytes = module_bytes + a->func->shared_bytes;
     if (plan->n_arrays == MAX_ARRAYS)

@@ -45,6 +45,8 @@ static const row rows[] = {
     ROW(loop_f32, exact, "cas-add", "ox", 'f', '1'),
     ROW(loop_f32_minus, exact, "cas-add", "ox", 'f', '-'),
     ROW(shared_add, exact, "shared-fold", "ox", 'f', 0),
+    ROW(shared_dynamic_one, exact, "shared-fold", "ox", 'f', 0),
+    ROW(shared_dynamic, exact, "shared-fold", "ox", 'f', 0),
     { "early_start", "exact", "early-start", nullptr, nullptr, 0, 0 },
     ROW(plain, ordered, "", "ox", 'f', 0),
     ROW(histogram, ordered, "integer", "ox", 'u', 0),
@@ -166,7 +168,7 @@ static bool run(const row &r, bool &good, unsigned long long &hash)
                          : *p == 'i' ? (void *)&where
                          : *p == 's' ? (void *)&both
                                      : (void *)&n;
-    cudaError_t e = cudaLaunchKernel(r.kernel, dim3(n_blocks), dim3(n_threads), args, 0, 0);
+    cudaError_t e = cudaLaunchKernel(r.kernel, dim3(n_blocks), dim3(n_threads), args, 64, 0);
     if (e == cudaSuccess)
         e = cudaDeviceSynchronize();
     if (e == cudaSuccess)

@@ -146,6 +146,29 @@ __global__ void loop_f32_minus(float *o, const float *x)
         old = atomicCAS(p, seen, __float_as_int(__int_as_float(seen) - x[AT]));
     } while (seen != old);
 }
+// Dynamic shared memory under two names in one module: a twin of one kernel knows only its own.
+extern __shared__ float one_name[];
+extern __shared__ float other_name[];
+__global__ void shared_dynamic_one(float *o, const float *x)
+{
+    if (threadIdx.x < 7)
+        one_name[threadIdx.x] = 0;
+    __syncthreads();
+    atomicAdd(&one_name[AT % 7], x[AT]);
+    __syncthreads();
+    if (threadIdx.x < 7)
+        o[blockIdx.x * 7 + threadIdx.x] = one_name[threadIdx.x];
+}
+__global__ void shared_dynamic(float *o, const float *x)
+{
+    if (threadIdx.x < 7)
+        other_name[threadIdx.x] = 0;
+    __syncthreads();
+    atomicAdd(&other_name[AT % 7], x[AT]);
+    __syncthreads();
+    if (threadIdx.x < 7)
+        o[blockIdx.x * 7 + threadIdx.x] = other_name[threadIdx.x];
+}
 /* --- harmless */
 __global__ void plain(float *o, const float *x)
 {
