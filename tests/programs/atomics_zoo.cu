@@ -45,7 +45,6 @@ static const row rows[] = {
     ROW(loop_f32, exact, "cas-add", "ox", 'f', '1'),
     ROW(loop_f32_minus, exact, "cas-add", "ox", 'f', '-'),
     ROW(shared_add, exact, "shared-fold", "ox", 'f', 0),
-    ROW(shared_dynamic_one, exact, "shared-fold", "ox", 'f', 0),
     ROW(shared_dynamic, exact, "shared-fold", "ox", 'f', 0),
     { "early_start", "exact", "early-start", nullptr, nullptr, 0, 0 },
     ROW(plain, ordered, "", "ox", 'f', 0),

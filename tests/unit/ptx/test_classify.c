@@ -59,7 +59,6 @@ static const struct row forms[] = {
     { "loop_f64", DET_CLASS_EXACT, "cas-add" },
     { "loop_f32", DET_CLASS_EXACT, "cas-add" },
     { "loop_f32_minus", DET_CLASS_EXACT, "cas-add" },
-    { "shared_dynamic_one", DET_CLASS_EXACT, "shared-fold" },
     { "shared_dynamic", DET_CLASS_EXACT, "shared-fold" },
     { "plain", DET_CLASS_ORDERED, NULL },
     { "histogram", DET_CLASS_ORDERED, "integer" },
