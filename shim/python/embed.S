@@ -5,4 +5,9 @@
 det_python_finder:
     .incbin "shim/python/finder.py"
     .byte 0
+    .globl det_python_frameworks
+    .hidden det_python_frameworks
+det_python_frameworks:
+    .incbin "shim/python/frameworks.py"
+    .byte 0
     .section .note.GNU-stack,"",%progbits

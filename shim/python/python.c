@@ -17,7 +17,7 @@
 #include "shim/pins/pins.h"
 #include "shim/python/python.h"
 
-extern const char det_python_finder[];
+extern const char det_python_finder[], det_python_frameworks[];
 
 /* The little of CPython's C API that we call, by name: its headers are not a build input. */
 typedef void PyObject;
@@ -117,6 +117,8 @@ static PyObject *bridge(PyObject *self, PyObject *args)
         det_pins_module(a, &set);
         return PyUnicode_FromString(set.at);
     }
+    if (strcmp(what, "frameworks") == 0)
+        return PyUnicode_FromString(det_python_frameworks);
     if (strcmp(what, "choice") == 0) {
         char value[DET_CHOICES_VALUE] = "";
         const bool found = det_choices_replaying() && det_choices_find(a, value, sizeof value);
