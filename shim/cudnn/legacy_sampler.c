@@ -1,5 +1,5 @@
-/* Spatial transformer, backward of the sampler: cuDNN adds image gradients by atomics and has no other form, so the call is answered
- * by an ordered kernel of ours (replacements/sampler.h) where that kernel knows the arguments. */
+/* Spatial transformer, backward of the sampler: cuDNN adds image gradients by atomics and has no other form. There is no ordered
+ * kernel of ours yet: the call goes to cuDNN unchanged and the ledger says uncovered. */
 #include "shim/core/kept.h"
 #include "shim/cudnn/cudnn_shim.h"
 

@@ -239,7 +239,7 @@ DOCUMENTED(cudnnNormalizationBackward,
         savedMean, savedInvVariance, activationDesc, workSpace, workSpaceSizeInBytes, reserveSpace,
         reserveSpaceSizeInBytes, groupCnt))
 
-/* Spatial transformer; the sampler's backward is replaced elsewhere. */
+/* Spatial transformer; the sampler's backward is in legacy_sampler.c. */
 DOCUMENTED(cudnnSpatialTfGridGeneratorForward,
     (cudnnHandle_t handle, const cudnnSpatialTransformerDescriptor_t stDesc, const void *theta,
         void *grid),
