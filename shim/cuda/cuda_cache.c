@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shim/core/hash.h"
@@ -17,7 +18,7 @@
 #include "shim/policy/policy.h"
 
 #define MAGIC "DETTWIN\1"
-enum { MAX_FILE_BYTES = 64 << 20, NAME_BYTES = 32, MAX_FILES = 4096 };
+enum { MAX_FILE_BYTES = 64 << 20, NAME_BYTES = 32, MAX_FILES = 4096, STALE_SECONDS = 3600 };
 
 /** What stands before the machine code; little endian, for this machine only. */
 struct head {
@@ -38,20 +39,23 @@ static bool stat_of(int fd, struct stat *info)
 
 /* --- the folder --- */
 
-/* Our own and nobody else's to write: what we load from it runs with the program's rights. */
+static const char not_there[] = "cannot be opened";
+
+/* Our own and nobody else's to write: what we load from it runs with the program's rights. It may be read-only: what is there is
+ * used, what is not is not kept. */
 static const char *folder_check(const char *path)
 {
     struct stat info;
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return "cannot be opened";
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        char to[2];
+        return readlink(path, to, sizeof to) >= 0 ? "is a link" : not_there;
+    }
     const bool known = stat_of(fd, &info);
     close(fd);
     if (!known || info.st_uid != geteuid())
         return "belongs to another user";
-    if (info.st_mode & (S_IWGRP | S_IWOTH))
-        return "may be written by others";
-    return access(path, W_OK) == 0 ? NULL : "cannot be written";
+    return info.st_mode & (S_IWGRP | S_IWOTH) ? "may be written by others" : NULL;
 }
 
 /* Each folder on the way that is not there. */
@@ -82,7 +86,7 @@ static const char *folder_open(void)
     DET_LINE(path, 4096);
     const char *const asked = det_policy()->cache;
     const bool named = *asked != '\0';
-    if (strcmp(asked, "off") == 0)
+    if (strcmp(asked, "off") == 0 || getuid() != geteuid() || getgid() != getegid())
         return NULL;
     if (named)
         det_line_text(&path, asked);
@@ -90,11 +94,14 @@ static const char *folder_open(void)
         return NULL;
     if (path.cut)
         return NULL;
+    while (path.n > 1 && path.at[path.n - 1] == '/') /* "link/" would be followed */
+        path.at[--path.n] = '\0';
     folders_make(path.at);
     const char *const why = folder_check(path.at);
     if (why == NULL)
         return strdup(path.at);
-    if (named)
+    det_log_counter("folders that cannot be the cache", 1);
+    if (named && why != not_there)
         det_log_note("DETSHIM_CACHE: '%s' %s; compiled kernels are not kept", path.at, why);
     return NULL;
 }
@@ -141,37 +148,56 @@ static const char *contents_check(const struct det_bytes *file, const struct det
     return NULL;
 }
 
-static const char *file_check(const char *path, bool *there)
+static bool read_whole(int fd, char *to, size_t n_bytes)
+{
+    while (n_bytes != 0) {
+        const ssize_t n = read(fd, to, n_bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        to += n;
+        n_bytes -= (size_t)n;
+    }
+    return true;
+}
+
+/* What was checked is what is read: one descriptor. */
+static const char *file_read(int fd, struct det_bytes *file)
 {
     struct stat info;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    *there = fd >= 0 || errno != ENOENT;
-    if (fd < 0)
-        return "cannot be opened";
-    const bool known = stat_of(fd, &info);
-    close(fd);
-    if (!known || !S_ISREG(info.st_mode) || info.st_uid != geteuid())
+    if (!stat_of(fd, &info) || !S_ISREG(info.st_mode) || info.st_uid != geteuid())
         return "is not a file of our own";
-    return info.st_mode & (S_IWGRP | S_IWOTH) ? "may be written by others" : NULL;
+    if (info.st_mode & (S_IWGRP | S_IWOTH))
+        return "may be written by others";
+    if (info.st_size > MAX_FILE_BYTES)
+        return "is too large";
+    char *const data = malloc((size_t)info.st_size + 1);
+    if (data == NULL)
+        return "does not fit into memory";
+    *file = (struct det_bytes){ data, (size_t)info.st_size, (size_t)info.st_size + 1, false };
+    return read_whole(fd, data, file->n_bytes) ? NULL : "cannot be read";
 }
 
 bool det_cache_find(const char *folder, const struct det_cache_key *key, struct det_bytes *out)
 {
     const int saved = errno;
     struct det_bytes file = { 0 };
-    bool there = false;
     DET_LINE(path, 4200);
     path_of(&path, folder, key);
-    const char *why = path.cut ? "has too long a name" : file_check(path.at, &there);
-    if (why == NULL && det_io_read_file(path.at, MAX_FILE_BYTES, &file) != DET_OK)
-        why = "cannot be read";
+    const int fd = path.cut ? -1 : open(path.at, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    const bool there = fd >= 0 || (!path.cut && errno != ENOENT);
+    const char *why = fd < 0 ? not_there : file_read(fd, &file);
+    if (fd >= 0)
+        close(fd);
     if (why == NULL && (why = contents_check(&file, key)) == NULL)
         det_bytes_append(out, file.data + sizeof(struct head), file.n_bytes - sizeof(struct head));
     if (why != NULL && there) {
+        det_log_counter("files of the cache refused", 1);
         det_log_note("cache: '%s' %s; not used", path.at, why);
         unlink(path.at);
     }
-    det_bytes_free(&file);
+    free(file.data);
     errno = saved;
     return why == NULL && det_bytes_check(out) == DET_OK;
 }
@@ -188,18 +214,38 @@ static int oldest_first(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Only what we wrote goes: somebody may have named a folder that holds other things. */
+static bool ours(int fd)
+{
+    char magic[sizeof MAGIC - 1];
+    return read_whole(fd, magic, sizeof magic) && memcmp(magic, MAGIC, sizeof magic) == 0;
+}
+
+/* What a process that was killed left half written. */
+static bool stale(const char *name, const struct stat *info)
+{
+    const size_t n = strlen(name);
+    return strspn(name, "0123456789abcdef") == NAME_BYTES && name[NAME_BYTES] == '.' &&
+           strcmp(name + n - 4, ".tmp") == 0 && info->st_mtim.tv_sec + STALE_SECONDS < time(NULL);
+}
+
 static size_t list(DIR *dir, struct entry *entries)
 {
     const struct dirent *item;
     size_t n = 0;
     while (n < MAX_FILES && (item = readdir(dir)) != NULL) {
         struct stat info;
-        if (strlen(item->d_name) != NAME_BYTES)
+        if (strlen(item->d_name) < NAME_BYTES)
             continue;
-        const int fd = openat(dirfd(dir), item->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        const int fd =
+            openat(dirfd(dir), item->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0)
             continue;
-        if (stat_of(fd, &info)) {
+        if (!stat_of(fd, &info) || !S_ISREG(info.st_mode))
+            ;
+        else if (stale(item->d_name, &info))
+            unlinkat(dirfd(dir), item->d_name, 0);
+        else if (strlen(item->d_name) == NAME_BYTES && ours(fd)) {
             entries[n].seconds = info.st_mtim.tv_sec;
             entries[n].n_bytes = (uint64_t)info.st_size;
             memcpy(entries[n++].name, item->d_name, NAME_BYTES + 1);
@@ -232,12 +278,13 @@ static void make_room(const char *folder, uint64_t n_bytes, uint64_t most)
         closedir(dir);
 }
 
-void det_cache_store(
+bool det_cache_store(
     const char *folder, const struct det_cache_key *key, const void *code, size_t n_bytes)
 {
     const int saved = errno;
     struct det_bytes file = { 0 };
     struct head head = { .key = *key, .n_bytes = n_bytes, .hash = det_hash(code, n_bytes, 3) };
+    bool stored = false;
     DET_LINE(path, 4200);
     memcpy(head.magic, MAGIC, sizeof head.magic);
     path_of(&path, folder, key);
@@ -245,8 +292,9 @@ void det_cache_store(
     det_bytes_append(&file, code, n_bytes);
     if (!path.cut && n_bytes < MAX_FILE_BYTES - sizeof head && det_bytes_check(&file) == DET_OK) {
         make_room(folder, file.n_bytes, (uint64_t)DET_CACHE_MOST_MIB << 20);
-        det_io_replace_file(path.at, file.data, file.n_bytes, 0600);
+        stored = det_io_replace_file(path.at, file.data, file.n_bytes, 0600) == DET_OK;
     }
     det_bytes_free(&file);
     errno = saved;
+    return stored;
 }

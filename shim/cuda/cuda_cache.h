@@ -19,12 +19,13 @@ struct det_cache_key {
 struct det_cache_key det_cache_key(const void *from, size_t n_bytes);
 
 /** The folder of this process, made when it was not there: DETSHIM_CACHE, or ${XDG_CACHE_HOME:-~/.cache}/detshim. Ours alone:
- *  our user owns it and nobody else may write. NULL when there is none; one line when the user named it. */
+ *  our user owns it, nobody else may write, it is no link. NULL when there is none, silently; one line when the user named one that
+ *  is refused for safety. None in a process that runs with rights other than its caller's. */
 const char *det_cache_folder(void);
 /** Machine code of `key`, appended to *out. False: not there, or a file that is not what it says (one line, and it is removed). */
 bool det_cache_find(const char *folder, const struct det_cache_key *key, struct det_bytes *out);
-/** Keep it; the oldest files go when the folder would be over DET_CACHE_MOST_MIB. Failure is silent: it is only a cache. */
-void det_cache_store(
+/** Keep it; the oldest files go when the folder would be over DET_CACHE_MOST_MIB. False, silently, when it cannot be kept. */
+bool det_cache_store(
     const char *folder, const struct det_cache_key *key, const void *code, size_t n_bytes);
 
 #endif

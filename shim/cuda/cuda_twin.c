@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "detshim/detshim.h"
+#include "shim/core/io.h"
 #include "shim/cuda/cuda_cache.h"
 #include "shim/cuda/cuda_driver.h"
 #include "shim/cuda/cuda_state.h"
@@ -160,7 +161,9 @@ static struct det_cache_key key_of(const struct det_jit *jit, const char *text, 
     int driver = 0;
     if (cu->cuDriverGetVersion != NULL)
         cu->cuDriverGetVersion(&driver);
-    det_bytes_printf(&all, "detshim %s driver %d sm %u", DETSHIM_VERSION, driver, sm);
+    /* Of two drivers of one CUDA version the compilers may differ: the kernel module names the build. */
+    det_io_read_file("/sys/module/nvidia/version", 256, &all);
+    det_bytes_printf(&all, " detshim %s driver %d sm %u", DETSHIM_VERSION, driver, sm);
     for (unsigned i = 0; i < jit->n; i++)
         det_bytes_printf(&all, " jit %d=%llx", (int)jit->option[i],
             (unsigned long long)(uintptr_t)jit->value[i]);
@@ -200,17 +203,22 @@ static CUresult load(
     const char *const folder = det_cache_folder();
     struct det_bytes code = { 0 };
     CUresult status = CUDA_ERROR_NOT_FOUND;
-    if (folder != NULL) {
-        const struct det_cache_key key = key_of(jit, text, sm);
-        const bool found = det_cache_find(folder, &key, &code);
-        if (found || compile(jit, text, &code))
-            status = load_plain(twin, &none, code.data);
-        if (status == CUDA_SUCCESS && !found)
-            det_cache_store(folder, &key, code.data, code.n_bytes);
-        if (status == CUDA_SUCCESS)
-            det_log_counter(found ? "twins from the cache" : "twins compiled for the cache", 1);
+    if (folder == NULL)
+        return load_plain(twin, jit, text);
+    const struct det_cache_key key = key_of(jit, text, sm);
+    if (det_cache_find(folder, &key, &code))
+        status = load_plain(twin, &none, code.data);
+    det_log_counter(status == CUDA_SUCCESS ? "twins from the cache" : "twins not in the cache", 1);
+    if (status != CUDA_SUCCESS) { /* or one this driver does not take: replaced */
         det_bytes_free(&code);
+        if (compile(jit, text, &code))
+            status = load_plain(twin, &none, code.data);
+        if (status == CUDA_SUCCESS)
+            det_log_counter("twins compiled for the cache", 1);
+        if (status == CUDA_SUCCESS && det_cache_store(folder, &key, code.data, code.n_bytes))
+            det_log_counter("twins stored in the cache", 1);
     }
+    det_bytes_free(&code);
     return status == CUDA_SUCCESS ? status : load_plain(twin, jit, text);
 }
 

@@ -95,8 +95,63 @@ Test(cuda_cache, the_second_process_compiles_nothing)
     only_file();
     child = run(here, "SOFTGPU_FAIL=cuLinkCreate:1:2");
     expect(&child, y, CACHED);
+    cr_assert_eq(shell("ls -lA --full-time \"$folder\" >\"$folder.jsonl.before\""), 0);
     child = run("DETSHIM_CACHE=off", NULL);
     expect(&child, y, NULL);
+    cr_expect_eq(shell("ls -lA --full-time \"$folder\" | cmp - \"$folder.jsonl.before\"; "
+                       "s=$?; rm \"$folder.jsonl.before\"; exit $s"),
+        0, "off touches nothing");
+}
+
+Test(cuda_cache, hits_misses_and_stores_are_counted)
+{
+    struct child child = run(here, NULL);
+    cr_expect(logged("\"twins not in the cache\":1"));
+    cr_expect(logged("\"twins stored in the cache\":1"));
+    child_free(&child);
+    child = run(here, NULL);
+    cr_expect_not(logged("\"twins not in the cache\""));
+    cr_expect_not(logged("\"twins stored in the cache\""));
+    cr_expect(logged(CACHED));
+    child_free(&child);
+}
+
+Test(cuda_cache, what_the_driver_does_not_take_is_compiled_again)
+{
+    char *const y = sums();
+    struct child child = run(here, NULL);
+    child_free(&child);
+    child = run(here, "SOFTGPU_FAIL=cuModuleLoadDataEx:1:209");
+    cr_expect(logged("\"twins stored in the cache\":1"));
+    expect(&child, y, COMPILED);
+    child = run(here, NULL);
+    expect(&child, y, CACHED);
+}
+
+Test(cuda_cache, without_a_home_there_is_none)
+{
+    char *const y = sums();
+    const char *const home[] = { SHIM, "DETSHIM_CACHE", "XDG_CACHE_HOME", "HOME", log_to, NULL };
+    remove(log_path);
+    struct child child = on_softgpu(FLOW, 1, home);
+    cr_expect_null(strstr(child.err, "CACHE"), "%s", child.err);
+    expect(&child, y, NULL);
+}
+
+/* The program's first launch of its kernels is recorded, not run. */
+Test(cuda_cache, a_twin_first_needed_inside_a_capture, .timeout = 120)
+{
+#define CAPTURE BUILD "/preload/cuda_graphs two"
+    char *const y = result_of(CAPTURE, 1, (const char *const[]){ SHIM, NULL }, "y");
+    const char *const env[] = { SHIM, here, log_to, NULL };
+    for (int round = 0; round < 2; round++) {
+        remove(log_path);
+        struct child child = on_softgpu(CAPTURE, 1, env);
+        cr_expect_eq(child.exit_status, 0, "%s%s", child.out, child.err);
+        cr_expect_str_eq(child_result(child.out, "y"), y);
+        cr_expect(logged(round == 0 ? COMPILED : CACHED), "round %d", round);
+        child_free(&child);
+    }
 }
 
 Test(cuda_cache, two_processes_at_once_share_it)
@@ -133,17 +188,24 @@ Test(cuda_cache, a_damaged_file_is_replaced)
     expect(&child, y, CACHED);
 }
 
-Test(cuda_cache, a_folder_that_cannot_be_used_costs_one_line)
+Test(cuda_cache, a_folder_that_cannot_be_used_is_counted)
 {
     char *const y = sums();
     struct child child = run("DETSHIM_CACHE=/proc/nowhere", NULL);
-    cr_expect_eq(count_lines(child.err, "detshim: DETSHIM_CACHE: '/proc/nowhere' cannot be"), 1,
-        "%s", child.err);
+    cr_expect_null(strstr(child.err, "CACHE"), "%s", child.err);
+    cr_expect(logged("folders that cannot be the cache\":1"));
     expect(&child, y, NULL);
     cr_assert_eq(shell("mkdir -p \"$folder\" && chmod 777 \"$folder\""), 0);
     child = run(here, NULL);
+    cr_expect_eq(count_lines(child.err, "detshim: DETSHIM_CACHE: "), 1, "%s", child.err);
     cr_expect(strstr(child.err, "may be written by others"), "%s", child.err);
     expect(&child, y, NULL);
+    cr_assert_eq(
+        shell("rmdir \"$folder\" && mkdir \"$folder.to\" && ln -s \"$folder.to\" \"$folder\""), 0);
+    child = run(here, NULL);
+    cr_expect(strstr(child.err, "is a link"), "%s", child.err);
+    expect(&child, y, NULL);
+    cr_expect_eq(shell("rmdir \"$folder.to\""), 0, "nothing was put there");
     /* the default place: nobody asked for it, nobody hears of it */
     const char *const home[] = { SHIM, "DETSHIM_CACHE", "XDG_CACHE_HOME=/proc/nowhere", NULL };
     child = on_softgpu(FLOW, 1, home);

@@ -149,8 +149,9 @@ Test(cuda_cache, folders_that_others_may_write_are_refused)
     cr_expect_str_eq(folder_check(folder), "may be written by others");
     cr_assert_eq(chmod(folder, 0707), 0);
     cr_expect_str_eq(folder_check(folder), "may be written by others");
+    cr_expect_str_eq(folder_check("/proc/self"), "is a link");
     cr_expect_str_eq(folder_check("/nowhere/at/all"), "cannot be opened");
-    cr_expect_str_eq(folder_check("/proc/self/exe"), "cannot be opened");
+    cr_expect_str_eq(folder_check("/proc/self/status"), "cannot be opened");
     if (geteuid() == 0) {
         cr_assert_eq(chmod(folder, 0700), 0);
         cr_assert_eq(chown(folder, 12345, 12345), 0);
@@ -200,4 +201,47 @@ Test(cuda_cache, two_processes_never_see_part_of_a_file, .timeout = 60)
     cr_expect_eq(status, 0);
     cr_expect_eq(wrong, 0);
     cr_expect_eq(seen, ROUNDS, "a stored file was refused");
+}
+
+Test(cuda_cache, a_folder_that_may_only_be_read_is_read)
+{
+    store();
+    if (geteuid() == 0) {
+        cr_assert_eq(chown(path(&key), 12345, 12345), 0);
+        cr_assert_eq(chown(folder, 12345, 12345), 0);
+    }
+    cr_assert_eq(chmod(folder, 0500), 0);
+    const pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        if (geteuid() == 0 && syscall(SYS_setresuid, 12345, 12345, 12345) != 0)
+            _exit(9);
+        const struct det_cache_key other = det_cache_key("other", 5);
+        const bool kept = det_cache_store(folder, &other, code, sizeof code);
+        _exit((folder_check(folder) != NULL) | found(&key) << 1 | kept << 2 | found(&other) << 3);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    cr_expect_eq(WEXITSTATUS(status), 2);
+    cr_expect_eq(chmod(folder, 0700), 0);
+}
+
+Test(cuda_cache, only_files_of_our_own_make_room)
+{
+    const struct timespec old[2] = { { 1000, 0 }, { 1000, 0 } };
+    char name[300];
+    static const char foreign[] = "0123456789abcdef0123456789abcdef";
+    static const char *const others[] = { "", ".1.2.txt", ".1.2.tmp" };
+    store();
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s/%s%s", folder, foreign, others[i]);
+        write_file(name, "somebody's", 10);
+        cr_assert_eq(utimensat(AT_FDCWD, name, old, 0), 0);
+    }
+    make_room(folder, 1, 1);
+    cr_expect_not(found(&key));
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s/%s%s", folder, foreign, others[i]);
+        cr_expect_eq(access(name, F_OK) == 0, i < 2, "what a killed store left goes: %s", name);
+    }
 }
