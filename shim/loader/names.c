@@ -1,9 +1,8 @@
-/* The table of wrapped calls: name, wrapper, family, and a hash to find a name. No vendor header is seen here, so that the
- * wrappers can be named as plain addresses; the hash is filled lazily by inserts that any number of threads may repeat. */
+/* The table of wrapped calls: name, family, and a hash to find a name, filled lazily by inserts that any number of threads may
+ * repeat. */
 #include "shim/loader/internal.h"
 
-/* Names in one object and their places in it, wrappers by their distance from the table: nothing here is relocated when a process
- * starts. The linker script and -Bsymbolic-functions bind the wrappers inside the library. */
+/* Names in one object and their places in it: nothing here is relocated when a process starts. */
 static const struct names {
 #define DET_CALL(symbol, since, how) char symbol[sizeof #symbol];
 #include "shim/loader/calls.def"
@@ -19,16 +18,6 @@ static const uint16_t places[] = {
 #include "shim/loader/calls.def"
 #undef DET_CALL
 };
-extern const int32_t wrappers[] __asm__("det_call_wrappers") __attribute__((visibility("hidden")));
-__asm__(".pushsection .rodata.det_call_wrappers, \"a\", %progbits\n"
-        "\t.balign 4\n"
-        "\t.hidden det_call_wrappers\n"
-        "\t.globl det_call_wrappers\n"
-        "det_call_wrappers:\n"
-#define DET_CALL(symbol, since, how) "\t.long " #symbol " - det_call_wrappers\n"
-#include "shim/loader/calls.def"
-#undef DET_CALL
-        ".popsection\n");
 
 static const char *name_of(unsigned call)
 {
@@ -165,11 +154,6 @@ enum det_family det_call_family(enum det_call call)
 {
     prepare();
     return atomic_load_explicit(&det_call_families[call], memory_order_relaxed);
-}
-
-const void *det_call_wrapper(enum det_call call)
-{
-    return (const char *)wrappers + wrappers[call];
 }
 
 const char *det_call_name(enum det_call call)
