@@ -56,10 +56,12 @@ static uint64_t zero_bytes(uint64_t word)
     return (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
 }
 
-static uint64_t mix(uint64_t h, uint64_t word)
+/* Products by place, added up: none waits for the one before it. */
+static uint64_t mix(uint64_t h, uint64_t word, unsigned place)
 {
-    h = (h ^ word) * 0x9e3779b97f4a7c15u;
-    return h ^ h >> 29;
+    static const uint64_t odd[4] = { 0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u, 0x94d049bb133111ebu,
+        0xd6e8feb86659fd93u };
+    return h + (word ^ word >> 31) * (odd[place & 3] + 2 * (uint64_t)place);
 }
 
 /* dlsym's cost for names that are not ours is mostly this, so eight bytes are taken at a time. Loads are aligned: they stay inside the
@@ -69,6 +71,7 @@ static inline __attribute__((always_inline)) uint32_t hash(const char *name)
     typedef uint64_t __attribute__((may_alias)) word;
     const unsigned shift = 8 * ((uintptr_t)name & 7);
     const word *at = (const word *)((uintptr_t)name & ~(uintptr_t)7);
+    unsigned place = 0;
     uint64_t h = 0, rest = *at++ >> shift,
              end = zero_bytes(rest | (shift ? ~(uint64_t)0 << (64 - shift) : 0));
     while (!end) {
@@ -78,14 +81,14 @@ static inline __attribute__((always_inline)) uint32_t hash(const char *name)
             rest = whole;
             break;
         }
-        h = mix(h, whole);
+        h = mix(h, whole, place++);
         rest = next >> shift;
         end = zero_bytes(rest | (shift ? ~(uint64_t)0 << (64 - shift) : 0));
     }
     const uint64_t keep =
         (end & -end) - 1; /* bytes before the end, and seven bits of it: all zero */
-    h = mix(h, rest & keep);
-    return (uint32_t)(h ^ h >> 32);
+    h = mix(h, rest & keep, place);
+    return (uint32_t)(h >> 32);
 }
 
 static uint32_t entry_of(uint32_t hash, unsigned call)
@@ -130,9 +133,10 @@ void det_calls_prepare(void)
     prepare();
 }
 
-static __attribute__((noinline)) enum det_call probe(uint32_t h, const char *name)
+/* From slot `i` on, where the high half of the hash fits: rarely for a name that is not wrapped. */
+static __attribute__((noinline)) enum det_call compare(uint32_t i, uint32_t h, const char *name)
 {
-    for (uint32_t i = h;; i++) {
+    for (;; i++) {
         const uint32_t entry = atomic_load_explicit(&buckets[i % N_BUCKETS], memory_order_relaxed);
         if (!entry)
             return DET_N_CALLS;
@@ -146,8 +150,13 @@ enum det_call det_call_find(const char *name)
 {
     prepare();
     const uint32_t h = hash(name);
-    return atomic_load_explicit(&buckets[h % N_BUCKETS], memory_order_relaxed) ? probe(h, name)
-                                                                               : DET_N_CALLS;
+    for (uint32_t i = h;; i++) {
+        const uint32_t entry = atomic_load_explicit(&buckets[i % N_BUCKETS], memory_order_relaxed);
+        if (!entry)
+            return DET_N_CALLS;
+        if (((entry ^ h) & 0xffff0000u) == 0)
+            return compare(i, h, name);
+    }
 }
 
 enum det_family det_call_family(enum det_call call)
