@@ -63,6 +63,25 @@ static inline char *result_of(
     return value;
 }
 
+/* How many different values of NAME the schedules of seeds 1..n give. */
+static inline int distinct_results(
+    const char *command, const char *const env[], const char *name, int n)
+{
+    char *seen[64];
+    int n_seen = 0;
+    for (int seed = 1; seed <= n; seed++) {
+        char *value = result_of(command, seed, env, name);
+        int i = 0;
+        while (i < n_seen && strcmp(seen[i], value) != 0)
+            i++;
+        if (i == n_seen)
+            seen[n_seen++] = value;
+        else
+            free(value);
+    }
+    return n_seen;
+}
+
 static inline int count_lines(const char *text, const char *start)
 {
     int n = 0;

@@ -16,20 +16,9 @@ static const char *const preloaded[] = { SHIM, NULL };
 
 static int distinct(const char *way, const char *const env[], const char *name, int n)
 {
-    char command[512], *seen[64];
-    int n_seen = 0;
+    char command[512];
     snprintf(command, sizeof command, FLOW "%s", way);
-    for (int seed = 1; seed <= n; seed++) {
-        char *value = result_of(command, seed, env, name);
-        int i = 0;
-        while (i < n_seen && strcmp(seen[i], value) != 0)
-            i++;
-        if (i == n_seen)
-            seen[n_seen++] = value;
-        else
-            free(value);
-    }
-    return n_seen;
+    return distinct_results(command, env, name, n);
 }
 
 static void run_with(struct child *child, const char *way, int seed, const char *const env[])

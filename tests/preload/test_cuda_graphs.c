@@ -7,23 +7,6 @@
 static const char *const plain[] = { "LD_PRELOAD", NULL };
 static const char *const preloaded[] = { SHIM, NULL };
 
-static int distinct(const char *program, const char *const env[], const char *name, int n)
-{
-    char *seen[64];
-    int n_seen = 0;
-    for (int seed = 1; seed <= n; seed++) {
-        char *value = result_of(program, seed, env, name);
-        int i = 0;
-        while (i < n_seen && strcmp(seen[i], value) != 0)
-            i++;
-        if (i == n_seen)
-            seen[n_seen++] = value;
-        else
-            free(value);
-    }
-    return n_seen;
-}
-
 static void expect_log(const char *program, const char *text)
 {
     struct child child = on_softgpu(program, 1, preloaded);
@@ -35,8 +18,9 @@ static void expect_log(const char *program, const char *text)
 #define REPEATS(way, result, text)                                                                 \
     Test(cuda_graphs, way##_repeats, .timeout = 600)                                               \
     {                                                                                              \
-        cr_expect_gt(distinct(GRAPHS #way, plain, result, 4), 1, "the software GPU must bite");    \
-        cr_expect_eq(distinct(GRAPHS #way, preloaded, result, 12), 1);                             \
+        cr_expect_gt(                                                                              \
+            distinct_results(GRAPHS #way, plain, result, 4), 1, "the software GPU must bite");     \
+        cr_expect_eq(distinct_results(GRAPHS #way, preloaded, result, 12), 1);                     \
         expect_log(GRAPHS #way, text);                                                             \
     }
 REPEATS(two, "y", "detshim:")
@@ -85,7 +69,7 @@ Test(cuda_graphs, an_order_fixed_by_the_program_does_not_deadlock)
 Test(cuda_graphs, code_of_another_architecture_is_unknown_and_never_rewritten)
 {
     const char *const program = BUILD "/preload/cross_arch";
-    cr_expect_gt(distinct(program, preloaded, "y", 5), 1, "it runs as it is");
+    cr_expect_gt(distinct_results(program, preloaded, "y", 5), 1, "it runs as it is");
     expect_log(program, "2 unknown");
     expect_log(program, "0 exact");
     expect_log(program, "PTX of another architecture (compute_80 beside sm_90)");

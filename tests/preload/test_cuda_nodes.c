@@ -7,23 +7,6 @@
 static const char *const plain[] = { "LD_PRELOAD", NULL };
 static const char *const preloaded[] = { SHIM, NULL };
 
-static int distinct(const char *program, const char *const env[], const char *name, int n)
-{
-    char *seen[64];
-    int n_seen = 0;
-    for (int seed = 1; seed <= n; seed++) {
-        char *value = result_of(program, seed, env, name);
-        int i = 0;
-        while (i < n_seen && strcmp(seen[i], value) != 0)
-            i++;
-        if (i == n_seen)
-            seen[n_seen++] = value;
-        else
-            free(value);
-    }
-    return n_seen;
-}
-
 static void expect_log(const char *program, const char *text)
 {
     struct child child = on_softgpu(program, 1, preloaded);
@@ -35,8 +18,9 @@ static void expect_log(const char *program, const char *text)
 #define REPEATS(way, result, text)                                                                 \
     Test(cuda_nodes, way##_##result##_repeats, .timeout = 600)                                     \
     {                                                                                              \
-        cr_expect_gt(distinct(NODES #way, plain, #result, 4), 1, "the software GPU must bite");    \
-        cr_expect_eq(distinct(NODES #way, preloaded, #result, 10), 1);                             \
+        cr_expect_gt(                                                                              \
+            distinct_results(NODES #way, plain, #result, 4), 1, "the software GPU must bite");     \
+        cr_expect_eq(distinct_results(NODES #way, preloaded, #result, 10), 1);                     \
         expect_log(NODES #way, text);                                                              \
     }
 REPEATS(chain, y, " 8 exact, 0 ordered, 0 pinned, 0 vouched, 0 unknown, 0 uncovered")
@@ -128,8 +112,8 @@ Test(cuda_nodes, no_memory_for_a_nodes_accumulators_leaves_the_original)
 Test(cuda_nodes, kernel_nodes_through_the_runtime, .timeout = 300)
 {
     const char *const program = BUILD "/preload/graph_runtime";
-    cr_expect_gt(distinct(program, plain, "y", 4), 1, "the software GPU must bite");
-    cr_expect_eq(distinct(program, preloaded, "y", 8), 1);
+    cr_expect_gt(distinct_results(program, plain, "y", 4), 1, "the software GPU must bite");
+    cr_expect_eq(distinct_results(program, preloaded, "y", 8), 1);
     expect_log(program, " 4 exact, 0 ordered, 0 pinned, 0 vouched, 0 unknown, 0 uncovered");
     expect_same_view(program);
 }

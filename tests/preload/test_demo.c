@@ -14,22 +14,9 @@ static const char *const preloaded[] = { SHIM, NULL };
 static const char *const observe[] = { SHIM, "DETSHIM_LEVEL=observe", NULL };
 static const char *const off[] = { SHIM, "DETSHIM_LEVEL=off", NULL };
 
-/* How many different results `n` schedules give. */
 static int distinct(const char *command, const char *const env[], int n)
 {
-    char *seen[64];
-    int n_seen = 0;
-    for (int seed = 1; seed <= n; seed++) {
-        char *value = result_of(command, seed, env, "weights");
-        int i = 0;
-        while (i < n_seen && strcmp(seen[i], value) != 0)
-            i++;
-        if (i == n_seen)
-            seen[n_seen++] = value;
-        else
-            free(value);
-    }
-    return n_seen;
+    return distinct_results(command, env, "weights", n);
 }
 
 Test(demo, plain_runs_differ_and_one_schedule_repeats)

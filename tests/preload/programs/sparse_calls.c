@@ -85,25 +85,7 @@ static struct matrix matrix(int rows, int cols, int per_row, int coo)
 static cusparseHandle_t handle;
 static cudaStream_t stream;
 
-/* With CAPTURE in the environment, calls between these are captured in the mode that forbids most, and run as a graph. */
-static int n_nodes;
-static void capture_begin(void)
-{
-    if (getenv("CAPTURE") && cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal))
-        exit(7);
-}
-static void capture_end(void)
-{
-    cudaGraph_t graph;
-    cudaGraphExec_t exec;
-    size_t n = 0;
-    if (!getenv("CAPTURE"))
-        return;
-    if (cudaStreamEndCapture(stream, &graph) || cudaGraphGetNodes(graph, NULL, &n) ||
-        cudaGraphInstantiate(&exec, graph, 0) || cudaGraphLaunch(exec, stream))
-        exit(8);
-    n_nodes += (int)n;
-}
+#include "capture.h"
 
 static void finish(float *at, int n)
 {
